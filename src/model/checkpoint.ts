@@ -1,0 +1,19 @@
+/** Where the lead states on disk stand in the stream, and how to recognize that place again. */
+export interface Checkpoint {
+  /** Every message up to this stream sequence is contained in the states and fires on disk. */
+  readonly position: number;
+  /** The arrival clock at that position: the highest arrival time seen (R15). */
+  readonly clockMicros: number;
+  readonly stream: StreamMark;
+}
+
+/** The identity of a stream and of the last message read from it. */
+export interface StreamMark {
+  readonly name: string;
+  /** Creation time of the stream as the server reports it, ISO 8601; tells a recreated stream apart. */
+  readonly created: string;
+  /** Arrival time of the message at the position; null before the first. */
+  readonly messageArrivalMicros: number | null;
+  /** SHA-256 of its bytes, hexadecimal; null before the first. */
+  readonly messageDigest: string | null;
+}

@@ -1,0 +1,83 @@
+import type { OuId } from './event.ts';
+
+export type SequenceId = string;
+
+/** When a completion that follows an earlier one of the same (sequence, lead) fires again (R18). */
+export type Refire =
+  | { readonly mode: 'every' }
+  | { readonly mode: 'once_per_lead' }
+  | { readonly mode: 'cooldown'; readonly cooldownSeconds: number };
+
+/** What the matcher needs to know of a sequence; everything else about it is delivery and display. */
+export interface SequenceDefinition {
+  readonly ou: OuId;
+  readonly id: SequenceId;
+  /** The steps, 1 to 20; repeats are allowed. */
+  readonly eventTypes: readonly string[];
+  readonly windowMicros: number;
+  readonly ordered: boolean;
+  readonly active: boolean;
+  readonly refire: Refire;
+  /** Completions older than this on arrival are recorded but not sent (R19); null: no limit. */
+  readonly maxFireDelayMicros: number | null;
+  /**
+   * Stream position of the last change to the steps, the window, the order, or of the last activation.
+   * Only events with a higher stream sequence complete the sequence (R16, R17).
+   */
+  readonly effectiveFrom: number;
+}
+
+/** A sequence trigger as it is stored: the definition and where its fires go. Wall-clock times are in ms. */
+export interface Sequence {
+  readonly ou: OuId;
+  readonly id: SequenceId;
+  readonly name: string;
+  readonly eventTypes: readonly string[];
+  readonly windowSeconds: number;
+  readonly windowUnit: string;
+  readonly ordered: boolean;
+  readonly webhookUrl: string | null;
+  /** Signing secret, `whsec_` and 32 random bytes in base64. Shown once, never logged. */
+  readonly webhookSecret: string;
+  /** The secret before the last rotation, which signs along until it expires. */
+  readonly previousWebhookSecret: { readonly secret: string; readonly expiresAtMs: number } | null;
+  readonly emails: readonly string[];
+  readonly emailSubject: string | null;
+  readonly emailPreheader: string | null;
+  readonly emailMessage: string | null;
+  readonly active: boolean;
+  readonly refire: Refire;
+  readonly maxFireDelaySeconds: number | null;
+  readonly effectiveFrom: number;
+  /** 1 at creation, one more with every change. */
+  readonly version: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+/** The part of a sequence that the matcher compiles. */
+export function definitionOf(sequence: Sequence): SequenceDefinition {
+  return {
+    ou: sequence.ou,
+    id: sequence.id,
+    eventTypes: sequence.eventTypes,
+    windowMicros: sequence.windowSeconds * 1_000_000,
+    ordered: sequence.ordered,
+    active: sequence.active,
+    refire: sequence.refire,
+    maxFireDelayMicros:
+      sequence.maxFireDelaySeconds === null ? null : sequence.maxFireDelaySeconds * 1_000_000,
+    effectiveFrom: sequence.effectiveFrom,
+  };
+}
+
+/**
+ * A change of a sequence at a known stream position (R20): it takes effect after message `position` and
+ * before message `position + 1`, in the first run and in every replay. `before` is null for a creation,
+ * `after` is null for a deletion.
+ */
+export interface SequenceChange {
+  readonly position: number;
+  readonly before: Sequence | null;
+  readonly after: Sequence | null;
+}
