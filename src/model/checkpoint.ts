@@ -1,7 +1,13 @@
-/** Where the lead states on disk stand in the stream, and how to recognize that place again. */
+/**
+ * Where the lead states on disk stand in the stream, and how to recognize that place again.
+ *
+ * A position is a stream sequence plus `positionOffset`. The offset is 0 until an operator accepts a stream
+ * whose numbering starts over; it then rises, so that positions never repeat and never go back.
+ */
 export interface Checkpoint {
-  /** Every message up to this stream sequence is contained in the states and fires on disk. */
+  /** Every message up to this position is contained in the states and fires on disk. */
   readonly position: number;
+  readonly positionOffset: number;
   /** The arrival clock at that position: the highest arrival time seen (R15). */
   readonly clockMicros: number;
   readonly stream: StreamMark;

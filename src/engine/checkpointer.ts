@@ -1,0 +1,97 @@
+import type { LeadKey, Matcher } from '../matcher/matcher.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import type { LeadId, OuId } from '../model/event.ts';
+import type { PersistentWriter } from './persistentWriter.ts';
+import type { EngineMetrics, StateStorePort } from './ports.ts';
+import type { Turnstile } from './turnstile.ts';
+
+/** Leads encoded in one turn: a few milliseconds, so that the feed is never held up for longer. */
+export const LEADS_PER_TURN = 1_000;
+
+/** Silent leads are looked for in this fraction of all leads per checkpoint, at least in as many as one turn has. */
+const SWEEP_FRACTION = 1 / 64;
+
+/**
+ * Brings the lead states to disk while the feed goes on (a fuzzy checkpoint, as ARIES calls it).
+ *
+ * It notes the position, then writes every lead that was changed up to then, a few per turn between two
+ * groups of messages. A lead may have moved on by the time it is written; its state says up to which stream
+ * sequence it is applied, so a replay from the noted position passes over what it contains already. When all
+ * are written the noted position is: never ahead of the states it covers.
+ *
+ * Between two turns nothing is half done: the fires of all applied messages are committed and their
+ * rejections are stored, so a written state never contains a message whose effects could still be lost.
+ */
+export class Checkpointer {
+  private readonly matcher: Matcher;
+  private readonly store: StateStorePort;
+  private readonly turnstile: Turnstile;
+  private readonly writer: PersistentWriter;
+  private readonly metrics: EngineMetrics;
+  private readonly leadsPerTurn: number;
+  private running: Promise<void> | null = null;
+
+  constructor(options: {
+    matcher: Matcher;
+    store: StateStorePort;
+    turnstile: Turnstile;
+    writer: PersistentWriter;
+    metrics: EngineMetrics;
+    leadsPerTurn: number;
+  }) {
+    this.matcher = options.matcher;
+    this.store = options.store;
+    this.turnstile = options.turnstile;
+    this.leadsPerTurn = options.leadsPerTurn;
+    this.writer = options.writer;
+    this.metrics = options.metrics;
+  }
+
+  /**
+   * Writes a checkpoint; `read` is called in a turn of its own and says where the engine stands. While one is
+   * being written, a further call returns the same promise.
+   */
+  run(read: () => Checkpoint): Promise<void> {
+    this.running ??= this.write(read).finally(() => {
+      this.running = null;
+    });
+    return this.running;
+  }
+
+  private async write(read: () => Checkpoint): Promise<void> {
+    const startedMs = performance.now();
+    const { checkpoint, dirty } = await this.turnstile.run(async () => ({
+      checkpoint: read(),
+      dirty: this.matcher.takeDirty(),
+    }));
+    let bytes = 0;
+    for (let from = 0; from < dirty.length; from += this.leadsPerTurn) {
+      const keys = dirty.slice(from, from + this.leadsPerTurn);
+      bytes += await this.turnstile.run(() => this.writeLeads(keys));
+    }
+    await this.store.putCheckpoint(checkpoint);
+    await this.turnstile.run(() => this.sweep(checkpoint.clockMicros));
+    this.metrics.onCheckpoint(dirty.length, bytes, (performance.now() - startedMs) / 1000);
+  }
+
+  private async writeLeads(keys: readonly LeadKey[]): Promise<number> {
+    const rows: { ou: OuId; leadId: LeadId; state: Uint8Array }[] = [];
+    let bytes = 0;
+    for (const { ou, leadId } of keys) {
+      const state = this.matcher.encodeLead(ou, leadId);
+      if (state === undefined) continue;
+      bytes += state.length;
+      rows.push({ ou, leadId, state });
+    }
+    // An encoded lead counts as clean, so its state must not get lost here.
+    await this.writer.write('lead states', () => this.store.putLeads(rows));
+    return bytes;
+  }
+
+  /** The clock of the checkpoint that is on disk now: a restart reaches it too, before its first message. */
+  private async sweep(clockMicros: number): Promise<void> {
+    const leadsMax = Math.max(this.leadsPerTurn, Math.ceil(this.matcher.leadCount * SWEEP_FRACTION));
+    const gone = this.matcher.forgetSilent(leadsMax, clockMicros);
+    if (gone.length > 0) await this.store.removeLeads(gone);
+  }
+}

@@ -1,0 +1,291 @@
+import { createHash } from 'node:crypto';
+import type { Matcher } from '../matcher/matcher.ts';
+import type { Completion } from '../matcher/outcome.ts';
+import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
+import type { Delivery } from '../model/delivery.ts';
+import type { FeedMessage, LeadEvent, Rejection } from '../model/event.ts';
+import type { Catalog } from './catalog.ts';
+import { Checkpointer, LEADS_PER_TURN } from './checkpointer.ts';
+import { fireOf } from './fires.ts';
+import { PersistentWriter } from './persistentWriter.ts';
+import type {
+  CommitFires,
+  EngineMetrics,
+  FireEntry,
+  GroupCounts,
+  LoggerPort,
+  PlanDeliveries,
+  StateStorePort,
+  StoreRejected,
+} from './ports.ts';
+import { Turnstile } from './turnstile.ts';
+
+export interface EngineOptions {
+  readonly matcher: Matcher;
+  readonly catalog: Catalog;
+  readonly store: StateStorePort;
+  readonly commitFires: CommitFires;
+  readonly storeRejected: StoreRejected;
+  readonly planDeliveries: PlanDeliveries;
+  /** Called with deliveries that are on disk now. */
+  readonly onDeliveriesDurable: (deliveries: readonly Delivery[]) => void;
+  readonly metrics: EngineMetrics;
+  readonly logger: LoggerPort;
+  readonly checkpointIntervalMs: number;
+  /** Leads written between two groups while a checkpoint is under way. */
+  readonly leadsPerTurn?: number;
+}
+
+/** Where in which stream the engine goes on. */
+export interface ResumePoint {
+  readonly streamName: string;
+  readonly streamCreated: string;
+  /** The first stream sequence that will arrive, at the lowest. */
+  readonly startSequence: number;
+  /** The stream's numbering is not the one the checkpoint speaks of: positions are to go on above it. */
+  readonly renumbered: boolean;
+}
+
+/**
+ * The loop in the middle: a group of messages → matcher → one commit → the outbox is woken.
+ *
+ * Its duties, in this order, for each group:
+ *  1. Apply every message at its position, replayed changes of sequences BEFORE the message after them.
+ *  2. Commit the fires with their deliveries, and store what was rejected, BEFORE the next group or the next
+ *     turn of a checkpoint. A write that fails is repeated until it succeeds: the feed waits.
+ *  3. Wake the outbox AFTER the rows are on disk, never before.
+ */
+export class Engine {
+  private readonly options: EngineOptions;
+  private readonly turnstile = new Turnstile();
+  private readonly writer: PersistentWriter;
+  private readonly checkpointer: Checkpointer;
+  private timer: NodeJS.Timeout | null = null;
+  private stream: { readonly name: string; readonly created: string } | null = null;
+  private offset = 0;
+  private positionValue = 0;
+  private checkpointed = -1;
+  private lastMessage: { readonly arrivalMicros: number; readonly data: Uint8Array } | null = null;
+  /** The mark of the loaded checkpoint, valid until the first message. */
+  private loadedMark: StreamMark | null = null;
+
+  constructor(options: EngineOptions) {
+    this.options = options;
+    this.writer = new PersistentWriter(options.logger);
+    this.checkpointer = new Checkpointer({
+      ...options,
+      turnstile: this.turnstile,
+      writer: this.writer,
+      leadsPerTurn: options.leadsPerTurn ?? LEADS_PER_TURN,
+    });
+  }
+
+  /** Position of the last applied message: its stream sequence plus the offset of the checkpoint. */
+  get position(): number {
+    return this.positionValue;
+  }
+
+  /** Stream sequence of the last applied message, the authority on where the feed goes on. */
+  get streamCursor(): number {
+    return this.positionValue - this.offset;
+  }
+
+  /** What the engine cannot write now, a sentence each, for the readiness answer. */
+  get trouble(): readonly string[] {
+    return this.writer.trouble;
+  }
+
+  /** Loads sequences and lead states from the store. Returns the checkpoint that they stand at, if any. */
+  load(): Checkpoint | null {
+    const { matcher, catalog, store } = this.options;
+    const checkpoint = store.checkpoint();
+    catalog.load();
+    if (checkpoint !== null) {
+      this.positionValue = checkpoint.position;
+      this.offset = checkpoint.positionOffset;
+      this.loadedMark = checkpoint.stream;
+      matcher.restoreClock(checkpoint.clockMicros);
+    }
+    for (const { ou, leadId, state } of store.allLeads()) matcher.loadLead(ou, leadId, state);
+    catalog.replayThrough(this.positionValue);
+    return checkpoint;
+  }
+
+  /** Takes its place in the stream that was found, and starts to write checkpoints. To be called once, after `load`. */
+  async start(resume: ResumePoint): Promise<void> {
+    this.stream = { name: resume.streamName, created: resume.streamCreated };
+    if (resume.renumbered) {
+      // Lead states may be ahead of the checkpoint; new positions must lie above all of them.
+      const { matcher, catalog } = this.options;
+      this.positionValue = Math.max(
+        this.positionValue,
+        matcher.appliedStreamSequenceMax,
+        catalog.lastChangePosition,
+      );
+      this.offset = this.positionValue - (resume.startSequence - 1);
+      this.loadedMark = null;
+      catalog.replayThrough(this.positionValue);
+      await this.checkpoint();
+    } else if (resume.startSequence > this.streamCursor + 1) {
+      this.positionValue = resume.startSequence - 1 + this.offset;
+      this.loadedMark = null;
+    }
+    this.timer = setInterval(() => this.checkpointInBackground(), this.options.checkpointIntervalMs);
+  }
+
+  /**
+   * Applies a group of messages in stream order and resolves when its effects are committed. Messages at or
+   * below the cursor are passed over.
+   */
+  process(messages: readonly FeedMessage[]): Promise<void> {
+    return this.turnstile.run(async () => {
+      const startedMs = performance.now();
+      const counts = emptyCounts();
+      const fires: FireEntry[] = [];
+      const rejections: [FeedMessage, Rejection][] = [];
+      for (const message of messages) {
+        const position = message.streamSequence + this.offset;
+        if (position <= this.positionValue) continue;
+        this.options.catalog.replayThrough(position - 1);
+        this.apply(message, position, counts, fires, rejections);
+        this.positionValue = position;
+        this.lastMessage = message;
+      }
+      this.options.catalog.replayThrough(this.positionValue);
+      await Promise.all([
+        fires.length > 0 ? this.writer.write('fires', () => this.commit(fires)) : undefined,
+        ...rejections.map(([message, rejection]) =>
+          this.writer.write('rejected events', () => this.options.storeRejected(message, rejection)),
+        ),
+      ]);
+      this.options.metrics.onGroup(counts, messages.length, (performance.now() - startedMs) / 1000);
+    });
+  }
+
+  /** Writes a checkpoint of the present position; resolves when it is on disk. */
+  async checkpoint(): Promise<void> {
+    await this.checkpointer.run(() => this.readCheckpoint());
+  }
+
+  /** Stops the timer and writes a last checkpoint. The feed must have ended before. */
+  async drain(): Promise<void> {
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
+    this.options.catalog.close();
+    if (this.stream === null) return;
+    await this.checkpoint();
+    // One that was under way may have begun before the last group.
+    if (this.checkpointed !== this.positionValue) await this.checkpoint();
+  }
+
+  private apply(
+    message: FeedMessage,
+    position: number,
+    counts: GroupCounts,
+    fires: FireEntry[],
+    rejections: [FeedMessage, Rejection][],
+  ): void {
+    const { decoded } = message;
+    const outcome =
+      'event' in decoded
+        ? this.options.matcher.apply(atPosition(decoded.event, position))
+        : ({ kind: 'rejected', rejection: decoded.rejection } as const);
+    switch (outcome.kind) {
+      case 'rejected':
+        counts.rejected[outcome.rejection.reason] = (counts.rejected[outcome.rejection.reason] ?? 0) + 1;
+        rejections.push([message, outcome.rejection]);
+        return;
+      case 'held':
+        counts.held++;
+        if (outcome.completions.length > 0 && 'event' in decoded) {
+          this.collectFires(outcome.completions, decoded.event, counts, fires);
+        }
+        return;
+      default:
+        counts[outcome.kind]++;
+    }
+  }
+
+  private collectFires(
+    completions: readonly Completion[],
+    event: LeadEvent,
+    counts: GroupCounts,
+    fires: FireEntry[],
+  ): void {
+    for (const completion of completions) {
+      if (completion.suppressed !== null) {
+        counts.suppressed[completion.suppressed]++;
+        continue;
+      }
+      const sequence = this.options.catalog.effectiveSequence(event.ou, completion.sequenceId);
+      if (sequence === undefined)
+        throw new Error(`the matcher fired ${completion.sequenceId}, which is not in the catalog`);
+      const fire = fireOf(completion, event, sequence);
+      counts.fires++;
+      if (fire.stale) counts.staleFires++;
+      fires.push({ fire, deliveries: this.options.planDeliveries(fire, sequence) });
+    }
+  }
+
+  private async commit(fires: readonly FireEntry[]): Promise<void> {
+    const { committed, flushed } = this.options.commitFires(fires);
+    flushed.then(this.options.onDeliveriesDurable, (error: unknown) => {
+      this.options.logger.error(
+        { err: error },
+        'fires were committed but could not be flushed; they go out after a restart',
+      );
+    });
+    await committed;
+  }
+
+  private checkpointInBackground(): void {
+    if (this.checkpointed === this.positionValue) return;
+    this.checkpoint().catch((error: unknown) => {
+      this.options.logger.error({ err: error }, 'a checkpoint failed; the next one covers it');
+    });
+  }
+
+  private readCheckpoint(): Checkpoint {
+    const position = this.positionValue;
+    this.checkpointed = position;
+    return {
+      position,
+      positionOffset: this.offset,
+      clockMicros: this.options.matcher.clockMicros,
+      stream: { ...this.stream!, ...this.messageMark() },
+    };
+  }
+
+  private messageMark(): Pick<StreamMark, 'messageArrivalMicros' | 'messageDigest'> {
+    if (this.lastMessage === null) {
+      return {
+        messageArrivalMicros: this.loadedMark?.messageArrivalMicros ?? null,
+        messageDigest: this.loadedMark?.messageDigest ?? null,
+      };
+    }
+    const { arrivalMicros, data } = this.lastMessage;
+    return { messageArrivalMicros: arrivalMicros, messageDigest: digestOf(data) };
+  }
+}
+
+/** How a checkpoint recognizes a message: SHA-256 of its bytes, hexadecimal. */
+export function digestOf(data: Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+function atPosition(event: LeadEvent, position: number): LeadEvent {
+  return event.streamSequence === position ? event : { ...event, streamSequence: position };
+}
+
+function emptyCounts(): GroupCounts {
+  return {
+    held: 0,
+    unlisted: 0,
+    duplicate: 0,
+    replayed: 0,
+    fires: 0,
+    staleFires: 0,
+    suppressed: { once_per_lead: 0, cooldown: 0 },
+    rejected: {},
+  };
+}

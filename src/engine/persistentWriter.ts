@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LoggerPort } from './ports.ts';
+
+/** Pause before a failed write is tried again: a full disk or a server that is gone wants time, not haste. */
+const RETRY_PAUSE_MS = 500;
+
+/**
+ * Repeats writes until they succeed, because going on without them would lose what they hold. Meanwhile the
+ * caller waits, and with it the feed; `trouble` says why.
+ */
+export class PersistentWriter {
+  private readonly logger: LoggerPort;
+  private readonly troubles = new Map<string, string>();
+
+  constructor(logger: LoggerPort) {
+    this.logger = logger;
+  }
+
+  /** What cannot be written now, a sentence each. */
+  get trouble(): readonly string[] {
+    return [...this.troubles.values()];
+  }
+
+  async write<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        const result = await attempt();
+        this.troubles.delete(what);
+        return result;
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.troubles.set(what, `${what} cannot be written: ${reason}`);
+        this.logger.error({ err: error }, `${what} cannot be written; trying again`);
+        await sleep(RETRY_PAUSE_MS);
+      }
+    }
+  }
+}

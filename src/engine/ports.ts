@@ -1,0 +1,63 @@
+import type { Checkpoint } from '../model/checkpoint.ts';
+import type { Delivery } from '../model/delivery.ts';
+import type { FeedMessage, LeadId, OuId, Rejection, RejectionReason } from '../model/event.ts';
+import type { Fire } from '../model/fire.ts';
+import type { Sequence, SequenceChange } from '../model/sequence.ts';
+
+/** What the engine needs of the store. Writes become durable in the order in which they are asked for. */
+export interface StateStorePort {
+  checkpoint(): Checkpoint | null;
+  allSequences(): Sequence[];
+  changesSinceCheckpoint(): SequenceChange[];
+  allLeads(): Iterable<{ readonly ou: OuId; readonly leadId: LeadId; readonly state: Uint8Array }>;
+  /** Resolves when on disk. */
+  recordChange(change: SequenceChange): Promise<void>;
+  /** Resolves when committed. */
+  putLeads(rows: readonly { ou: OuId; leadId: LeadId; state: Uint8Array }[]): Promise<void>;
+  /** Resolves when committed. */
+  removeLeads(keys: readonly { readonly ou: OuId; readonly leadId: LeadId }[]): Promise<void>;
+  /** Resolves when on disk. */
+  putCheckpoint(checkpoint: Checkpoint): Promise<void>;
+}
+
+export interface FireEntry {
+  readonly fire: Fire;
+  readonly deliveries: readonly Delivery[];
+}
+
+/** Writes fires and their deliveries in one transaction; those that stand already are left as they are. */
+export type CommitFires = (entries: readonly FireEntry[]) => {
+  readonly committed: Promise<void>;
+  /** Resolves when on disk, with the deliveries that are new. */
+  readonly flushed: Promise<readonly Delivery[]>;
+};
+
+/** Stores a message that cannot be used, with its reason; resolves when it is stored. */
+export type StoreRejected = (message: FeedMessage, rejection: Rejection) => Promise<void>;
+
+/** The deliveries that a fire asks for. */
+export type PlanDeliveries = (fire: Fire, sequence: Sequence) => readonly Delivery[];
+
+export interface LoggerPort {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What became of the messages of one group. */
+export interface GroupCounts {
+  held: number;
+  unlisted: number;
+  duplicate: number;
+  replayed: number;
+  fires: number;
+  staleFires: number;
+  suppressed: { once_per_lead: number; cooldown: number };
+  rejected: Partial<Record<RejectionReason, number>>;
+}
+
+export interface EngineMetrics {
+  onGroup(counts: GroupCounts, messages: number, durationSeconds: number): void;
+  onCheckpoint(rows: number, bytes: number, durationSeconds: number): void;
+}

@@ -1,0 +1,205 @@
+import type { LeadId, OuId } from '../model/event.ts';
+import { type Lead, type Mark, newLead } from './lead.ts';
+import type { Program } from './program.ts';
+
+/**
+ * A lead's state as bytes, version 1. All integers are LEB128 varints, times are 64-bit floats (they may be
+ * infinite), strings are a length in bytes and UTF-8:
+ *
+ *     u8 version · newest time · applied stream sequence · forget-after time · reduce-above length
+ *     type count · type names
+ *     event count · events: type index, time since the previous event (the first: since the base time that
+ *       precedes it), applied stream sequence − own stream sequence, id
+ *     mark count · marks: sequence id, u8 flags, horizon time, horizon stream sequence, last-fire time
+ *
+ * Types and sequences stand in it by name, so that a row is readable whatever the program knows.
+ */
+const VERSION = 1;
+const OUTLIVES_SILENCE = 1;
+
+const writer = {
+  bytes: new Uint8Array(4096),
+  view: new DataView(new ArrayBuffer(0)),
+  length: 0,
+};
+writer.view = new DataView(writer.bytes.buffer);
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Encodes a lead; marks of sequences that were removed are left out. */
+export function encodeLead(lead: Lead, program: Program): Uint8Array {
+  writer.length = 0;
+  putByte(VERSION);
+  putFloat(lead.newestMicros);
+  putVarint(lead.appliedStreamSequence);
+  putFloat(lead.forgetAfterMicros);
+  putVarint(lead.reduceAboveLength);
+  putEvents(lead, program);
+  putMarks(lead, program);
+  return writer.bytes.slice(0, writer.length);
+}
+
+function putEvents(lead: Lead, program: Program): void {
+  const { log } = lead;
+  const indexByType = new Map<number, number>();
+  for (const type of log.types) if (!indexByType.has(type)) indexByType.set(type, indexByType.size);
+  putVarint(indexByType.size);
+  for (const type of indexByType.keys()) putString(program.typeName(type));
+  putVarint(log.length);
+  if (log.length > 0) putFloat(log.times[0]!);
+  for (let position = 0; position < log.length; position++) {
+    putVarint(indexByType.get(log.types[position]!)!);
+    putVarint(position === 0 ? 0 : log.times[position]! - log.times[position - 1]!);
+    putVarint(lead.appliedStreamSequence - log.streamSequences[position]!);
+    putString(log.ids[position]!);
+  }
+}
+
+function putMarks(lead: Lead, program: Program): void {
+  const marks: [string, Mark][] = [];
+  for (const [key, mark] of lead.marks ?? []) {
+    const id = program.idOf(key);
+    if (id !== undefined) marks.push([id, mark]);
+  }
+  putVarint(marks.length);
+  for (const [id, mark] of marks) {
+    putString(id);
+    putByte(mark.outlivesSilence ? OUTLIVES_SILENCE : 0);
+    putFloat(mark.horizonMicros);
+    putVarint(mark.horizonStreamSequence);
+    putFloat(mark.lastFireMicros);
+  }
+}
+
+/**
+ * Decodes a lead and interns its types and sequence ids in the program.
+ *
+ * @throws Error when the version is unknown or the bytes end too early.
+ */
+export function decodeLead(ou: OuId, leadId: LeadId, program: Program, state: Uint8Array): Lead {
+  const reader = new Reader(state);
+  const version = reader.byte();
+  if (version !== VERSION) {
+    throw new Error(`the state of a lead has version ${version}; this program reads version ${VERSION}`);
+  }
+  const lead = newLead(ou, leadId, 0);
+  lead.newestMicros = reader.float();
+  lead.appliedStreamSequence = reader.varint();
+  lead.forgetAfterMicros = reader.float();
+  lead.reduceAboveLength = reader.varint();
+  const types: number[] = [];
+  for (let count = reader.varint(); count > 0; count--) types.push(program.internType(reader.string()));
+  const eventCount = reader.varint();
+  let timeMicros = eventCount > 0 ? reader.float() : 0;
+  for (let position = 0; position < eventCount; position++) {
+    const type = types[reader.varint()]!;
+    timeMicros += reader.varint();
+    const streamSequence = lead.appliedStreamSequence - reader.varint();
+    lead.log.append(timeMicros, streamSequence, type, reader.string());
+  }
+  for (let count = reader.varint(); count > 0; count--) {
+    lead.marks ??= new Map();
+    lead.marks.set(program.keyOf(reader.string()), {
+      outlivesSilence: (reader.byte() & OUTLIVES_SILENCE) !== 0,
+      horizonMicros: reader.float(),
+      horizonStreamSequence: reader.varint(),
+      lastFireMicros: reader.float(),
+    });
+  }
+  return lead;
+}
+
+function reserve(count: number): void {
+  if (writer.length + count <= writer.bytes.length) return;
+  const grown = new Uint8Array(Math.max(writer.bytes.length * 2, writer.length + count));
+  grown.set(writer.bytes.subarray(0, writer.length));
+  writer.bytes = grown;
+  writer.view = new DataView(grown.buffer);
+}
+
+function putByte(value: number): void {
+  reserve(1);
+  writer.bytes[writer.length++] = value;
+}
+
+function putFloat(value: number): void {
+  reserve(8);
+  writer.view.setFloat64(writer.length, value, true);
+  writer.length += 8;
+}
+
+/** Non-negative integers up to 2^53; arithmetic instead of shifts, which stop at 32 bits. */
+function putVarint(value: number): void {
+  reserve(8);
+  let rest = value;
+  while (rest > 0x7f) {
+    writer.bytes[writer.length++] = (rest % 0x80) | 0x80;
+    rest = Math.floor(rest / 0x80);
+  }
+  writer.bytes[writer.length++] = rest;
+}
+
+function putString(text: string): void {
+  const bytesMax = text.length * 3;
+  reserve(bytesMax + 16);
+  // The length comes first, so short ASCII strings, which most ids are, are written in one pass.
+  if (text.length < 0x80 && putAscii(text)) return;
+  const bytes = encoder.encode(text);
+  putVarint(bytes.length);
+  reserve(bytes.length);
+  writer.bytes.set(bytes, writer.length);
+  writer.length += bytes.length;
+}
+
+function putAscii(text: string): boolean {
+  const start = writer.length;
+  writer.bytes[start] = text.length;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code > 0x7f) return false;
+    writer.bytes[start + 1 + at] = code;
+  }
+  writer.length = start + 1 + text.length;
+  return true;
+}
+
+class Reader {
+  private readonly bytes: Uint8Array;
+  private readonly view: DataView;
+  private at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  byte(): number {
+    const value = this.bytes[this.at++];
+    if (value === undefined) throw new Error('the state of a lead ends too early');
+    return value;
+  }
+
+  float(): number {
+    this.at += 8;
+    if (this.at > this.bytes.length) throw new Error('the state of a lead ends too early');
+    return this.view.getFloat64(this.at - 8, true);
+  }
+
+  varint(): number {
+    let value = 0;
+    let scale = 1;
+    for (;;) {
+      const byte = this.byte();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+      scale *= 0x80;
+    }
+  }
+
+  string(): string {
+    const length = this.varint();
+    this.at += length;
+    if (this.at > this.bytes.length) throw new Error('the state of a lead ends too early');
+    return decoder.decode(this.bytes.subarray(this.at - length, this.at));
+  }
+}

@@ -1,0 +1,70 @@
+import type { LeadId, OuId } from '../model/event.ts';
+import { LeadLog } from './leadLog.ts';
+
+/** What a lead remembers of one sequence. */
+export interface Mark {
+  /** The horizon: the completing event of the last completion. Nothing at or before it counts again (R9). */
+  horizonMicros: number;
+  horizonStreamSequence: number;
+  /** Event time of the completing event of the last completion that was not suppressed; NaN: none yet. */
+  lastFireMicros: number;
+  /** The re-fire policy at the last completion looks back further than the log, so silence must not erase it. */
+  outlivesSilence: boolean;
+}
+
+/** All state of one lead. Everything in it is encoded, except what the program can tell again. */
+export interface Lead {
+  readonly ou: OuId;
+  readonly leadId: LeadId;
+  readonly log: LeadLog;
+  /** By sequence key; null until the first completion. */
+  marks: Map<number, Mark> | null;
+  /** Event time of the newest accepted event of any type (R11); -Infinity: none. */
+  newestMicros: number;
+  /** Stream sequence of the last accepted event: messages up to it are contained in this state (R13). */
+  appliedStreamSequence: number;
+  /** When the arrival clock has moved past this, the lead is forgotten (R15). */
+  forgetAfterMicros: number;
+  /** Length of the log at which it is next reduced to what in-order matching needs (R15). */
+  reduceAboveLength: number;
+  /** Changed since it was last encoded. */
+  dirty: boolean;
+  /** No held event expires while the newest event time is at or below this; valid for one span version. */
+  nothingExpiresUntilMicros: number;
+  spanVersion: number;
+}
+
+export function newLead(ou: OuId, leadId: LeadId, heldEventsMax: number): Lead {
+  return {
+    ou,
+    leadId,
+    log: new LeadLog(),
+    marks: null,
+    newestMicros: Number.NEGATIVE_INFINITY,
+    appliedStreamSequence: 0,
+    forgetAfterMicros: Number.POSITIVE_INFINITY,
+    reduceAboveLength: heldEventsMax,
+    dirty: false,
+    nothingExpiresUntilMicros: Number.NEGATIVE_INFINITY,
+    spanVersion: -1,
+  };
+}
+
+/** Forgets a lead that went silent: all but what re-fire policies need (R15, R18). */
+export function forget(lead: Lead, heldEventsMax: number): void {
+  lead.log.clear();
+  lead.newestMicros = Number.NEGATIVE_INFINITY;
+  lead.forgetAfterMicros = Number.POSITIVE_INFINITY;
+  lead.reduceAboveLength = heldEventsMax;
+  lead.nothingExpiresUntilMicros = Number.NEGATIVE_INFINITY;
+  if (lead.marks === null) return;
+  for (const [key, mark] of lead.marks) {
+    if (mark.outlivesSilence) {
+      mark.horizonMicros = Number.NEGATIVE_INFINITY;
+      mark.horizonStreamSequence = 0;
+    } else {
+      lead.marks.delete(key);
+    }
+  }
+  if (lead.marks.size === 0) lead.marks = null;
+}

@@ -1,0 +1,250 @@
+import type { LeadEvent, LeadId, OuId } from '../model/event.ts';
+import type { SequenceDefinition, SequenceId } from '../model/sequence.ts';
+import { decodeLead, encodeLead } from './codec.ts';
+import { evaluate } from './evaluate.ts';
+import { forget, type Lead, newLead } from './lead.ts';
+import type { MatcherLimits, Outcome } from './outcome.ts';
+import { Program } from './program.ts';
+import { reduceLog } from './reduce.ts';
+
+/** Names one lead across all OUs. */
+export interface LeadKey {
+  readonly ou: OuId;
+  readonly leadId: LeadId;
+}
+
+interface Tenant {
+  readonly program: Program;
+  readonly leads: Map<LeadId, Lead>;
+}
+
+const DUPLICATE: Outcome = { kind: 'duplicate' };
+const REPLAYED: Outcome = { kind: 'replayed' };
+const UNLISTED: Outcome = { kind: 'unlisted' };
+
+/**
+ * The matching core: every rule of a match, and nothing else. Synchronous and deterministic: what it returns
+ * is a function of the calls made so far (R20). It reads no clock and does no I/O; what must happen with a
+ * completion is the caller's.
+ *
+ * The caller applies events in increasing stream sequence, makes changes of sequences at the stream position
+ * that `effectiveFrom` names, and restores a crash with `setSequence`, `restoreClock` and `loadLead`.
+ */
+export class Matcher {
+  private readonly limits: MatcherLimits;
+  private readonly tenants = new Map<OuId, Tenant>();
+  private dirtyLeads: Lead[] = [];
+  private sweep: Iterator<[Tenant, Lead]> | null = null;
+  private clock = Number.NEGATIVE_INFINITY;
+  private appliedMax = 0;
+  private leadCountValue = 0;
+  private heldEventCountValue = 0;
+
+  constructor(limits: MatcherLimits) {
+    this.limits = limits;
+  }
+
+  /** The arrival clock: the highest arrival time applied so far, in microseconds; -Infinity before the first. */
+  get clockMicros(): number {
+    return this.clock;
+  }
+
+  restoreClock(clockMicros: number): void {
+    this.clock = clockMicros;
+  }
+
+  /** Highest stream sequence that any lead's state contains. */
+  get appliedStreamSequenceMax(): number {
+    return this.appliedMax;
+  }
+
+  get leadCount(): number {
+    return this.leadCountValue;
+  }
+
+  get heldEventCount(): number {
+    return this.heldEventCountValue;
+  }
+
+  /** Creates a sequence or replaces the one with its id; horizons stay (R16). */
+  setSequence(definition: SequenceDefinition): void {
+    this.tenant(definition.ou).program.setSequence(definition);
+  }
+
+  removeSequence(ou: OuId, id: SequenceId): void {
+    this.tenants.get(ou)?.program.removeSequence(id);
+  }
+
+  /** Applies one event; its stream sequence is above all those applied before, except in a replay. */
+  apply(event: LeadEvent): Outcome {
+    if (event.arrivalMicros > this.clock) this.clock = event.arrivalMicros;
+    if (event.timeMicros - event.arrivalMicros > this.limits.futureSkewMicros) {
+      return inFuture(event, this.limits.futureSkewMicros);
+    }
+    const tenant = this.tenant(event.ou);
+    const lead = this.leadOf(tenant, event);
+    if (event.streamSequence <= lead.appliedStreamSequence) return REPLAYED;
+    const lengthBefore = lead.log.length;
+    if (this.clock > lead.forgetAfterMicros) this.forgetLead(lead);
+    if (lead.newestMicros - event.timeMicros > this.limits.allowedLatenessMicros) {
+      return tooLate(event, lead.newestMicros, this.limits.allowedLatenessMicros);
+    }
+    const { program } = tenant;
+    const type = program.typeId(event.type);
+    const listed = type !== undefined && program.holdMicros(type) >= 0;
+    if (listed && lead.log.hasId(event.id)) return DUPLICATE;
+
+    const late = event.timeMicros < lead.newestMicros;
+    this.accept(lead, event, program);
+    if (listed) {
+      lead.log.insert(event.timeMicros, event.streamSequence, type, event.id);
+      const expiresMicros = event.timeMicros + program.holdMicros(type) + this.limits.allowedLatenessMicros;
+      lead.nothingExpiresUntilMicros = Math.min(lead.nothingExpiresUntilMicros, expiresMicros);
+    }
+    this.dropExpired(lead, program);
+    const completions = listed ? evaluate(lead, program, event, late) : [];
+    if (lead.log.length > lead.reduceAboveLength) this.reduce(lead, program);
+    this.heldEventCountValue += lead.log.length - lengthBefore;
+    return listed ? { kind: 'held', completions } : UNLISTED;
+  }
+
+  *leads(): Generator<LeadKey> {
+    for (const { leads } of this.tenants.values()) yield* leads.values();
+  }
+
+  /** The leads changed since they were last encoded, each once; `encodeLead` makes a lead clean. */
+  takeDirty(): readonly LeadKey[] {
+    const taken = this.dirtyLeads;
+    this.dirtyLeads = [];
+    return taken;
+  }
+
+  encodeLead(ou: OuId, leadId: LeadId): Uint8Array | undefined {
+    const tenant = this.tenants.get(ou);
+    const lead = tenant?.leads.get(leadId);
+    if (tenant === undefined || lead === undefined) return undefined;
+    lead.dirty = false;
+    return encodeLead(lead, tenant.program);
+  }
+
+  /** Puts a lead back as it was encoded. The sequences may be set before or after. */
+  loadLead(ou: OuId, leadId: LeadId, state: Uint8Array): void {
+    const { program, leads } = this.tenant(ou);
+    const lead = decodeLead(ou, leadId, program, state);
+    if (!leads.has(leadId)) this.leadCountValue++;
+    this.heldEventCountValue += lead.log.length - (leads.get(leadId)?.log.length ?? 0);
+    this.appliedMax = Math.max(this.appliedMax, lead.appliedStreamSequence);
+    leads.set(leadId, lead);
+  }
+
+  /**
+   * Frees up to `leadsMax` visited leads that are silent at a clock reading, going on where the last call
+   * stopped, and returns those of which nothing is left. When it runs changes no result: `apply` treats a
+   * silent lead as forgotten whether it was swept or not. The reading must be one that a restart would have
+   * reached too, or a replay could meet a lead that is gone too early.
+   */
+  forgetSilent(leadsMax: number, clockMicros: number): readonly LeadKey[] {
+    const gone: LeadKey[] = [];
+    this.sweep ??= this.sweepLeads();
+    for (let visited = 0; visited < leadsMax; visited++) {
+      const next = this.sweep.next();
+      if (next.done === true) {
+        this.sweep = null;
+        break;
+      }
+      const [tenant, lead] = next.value;
+      if (clockMicros <= lead.forgetAfterMicros) continue;
+      this.heldEventCountValue -= lead.log.length;
+      this.forgetLead(lead);
+      if (lead.marks === null) {
+        tenant.leads.delete(lead.leadId);
+        this.leadCountValue--;
+        gone.push(lead);
+      } else {
+        this.markDirty(lead);
+      }
+    }
+    return gone;
+  }
+
+  private *sweepLeads(): Generator<[Tenant, Lead]> {
+    for (const tenant of this.tenants.values()) {
+      for (const lead of tenant.leads.values()) yield [tenant, lead];
+    }
+  }
+
+  private tenant(ou: OuId): Tenant {
+    let tenant = this.tenants.get(ou);
+    if (tenant === undefined) {
+      tenant = { program: new Program(ou), leads: new Map() };
+      this.tenants.set(ou, tenant);
+    }
+    return tenant;
+  }
+
+  private leadOf(tenant: Tenant, event: LeadEvent): Lead {
+    let lead = tenant.leads.get(event.leadId);
+    if (lead === undefined) {
+      lead = newLead(event.ou, event.leadId, this.limits.heldEventsMax);
+      tenant.leads.set(event.leadId, lead);
+      this.leadCountValue++;
+    }
+    return lead;
+  }
+
+  private forgetLead(lead: Lead): void {
+    forget(lead, this.limits.heldEventsMax);
+  }
+
+  /** What every accepted event moves, whether its type is listed or not. */
+  private accept(lead: Lead, event: LeadEvent, program: Program): void {
+    lead.newestMicros = Math.max(lead.newestMicros, event.timeMicros);
+    lead.appliedStreamSequence = event.streamSequence;
+    this.appliedMax = Math.max(this.appliedMax, event.streamSequence);
+    lead.forgetAfterMicros = this.clock + program.windowMicrosMax + this.limits.allowedLatenessMicros;
+    this.markDirty(lead);
+  }
+
+  private markDirty(lead: Lead): void {
+    if (lead.dirty) return;
+    lead.dirty = true;
+    this.dirtyLeads.push(lead);
+  }
+
+  /** Drops what no match can use any more (R15), and notes until when there is nothing to drop. */
+  private dropExpired(lead: Lead, program: Program): void {
+    if (lead.spanVersion === program.spanVersion && lead.newestMicros <= lead.nothingExpiresUntilMicros)
+      return;
+    const { log } = lead;
+    const expiresMicros = (position: number) => {
+      const holdMicros = program.holdMicros(log.types[position]!);
+      if (holdMicros < 0) return Number.NEGATIVE_INFINITY;
+      return log.times[position]! + holdMicros + this.limits.allowedLatenessMicros;
+    };
+    log.retain((position) => lead.newestMicros <= expiresMicros(position));
+    let earliestMicros = Number.POSITIVE_INFINITY;
+    for (let position = 0; position < log.length; position++) {
+      earliestMicros = Math.min(earliestMicros, expiresMicros(position));
+    }
+    lead.nothingExpiresUntilMicros = earliestMicros;
+    lead.spanVersion = program.spanVersion;
+  }
+
+  /** A log that stays long after a reduction is left to double before the next, so that the cost is amortized. */
+  private reduce(lead: Lead, program: Program): void {
+    reduceLog(lead, program);
+    lead.reduceAboveLength = Math.max(this.limits.heldEventsMax, lead.log.length * 2);
+  }
+}
+
+function inFuture(event: LeadEvent, skewMicros: number): Outcome {
+  const aheadSeconds = (event.timeMicros - event.arrivalMicros) / 1e6;
+  const detail = `created_at lies ${aheadSeconds} s after the arrival of the event; at most ${skewMicros / 1e6} s are allowed`;
+  return { kind: 'rejected', rejection: { reason: 'in_future', detail } };
+}
+
+function tooLate(event: LeadEvent, newestMicros: number, latenessMicros: number): Outcome {
+  const behindSeconds = (newestMicros - event.timeMicros) / 1e6;
+  const detail = `created_at lies ${behindSeconds} s before the newest event of the lead; at most ${latenessMicros / 1e6} s are allowed`;
+  return { kind: 'rejected', rejection: { reason: 'too_late', detail } };
+}

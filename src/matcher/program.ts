@@ -1,0 +1,121 @@
+import type { OuId } from '../model/event.ts';
+import type { SequenceDefinition, SequenceId } from '../model/sequence.ts';
+import { type CompiledSequence, compileSequence } from './compiledSequence.ts';
+import { OrderedAutomaton } from './orderedAutomaton.ts';
+import { UnorderedAutomaton } from './unorderedAutomaton.ts';
+
+/**
+ * The compiled sequences of one OU: what the leads' logs are run through. It holds nothing about any lead, so
+ * a change of a sequence touches no lead.
+ */
+export class Program {
+  readonly ou: OuId;
+  readonly ordered = new OrderedAutomaton();
+  readonly unordered = new UnorderedAutomaton();
+  private readonly sequencesById = new Map<SequenceId, CompiledSequence>();
+  private readonly typeIds = new Map<string, number>();
+  private readonly typeNames: string[] = [];
+  private readonly sequencesByType: Set<CompiledSequence>[] = [];
+  private readonly holdMicrosByType: number[] = [];
+  /** Sequence ids as small integers. An id that a lead's marks name may be compiled only later, in a replay. */
+  private readonly keyById = new Map<SequenceId, number>();
+  private readonly idByKey = new Map<number, SequenceId>();
+  private nextKey = 1;
+  /** Largest window of any sequence, 0 without sequences. */
+  windowMicrosMax = 0;
+  /** Rises whenever the time that some type is held for changes. */
+  spanVersion = 0;
+
+  constructor(ou: OuId) {
+    this.ou = ou;
+  }
+
+  sequences(): Iterable<CompiledSequence> {
+    return this.sequencesById.values();
+  }
+
+  setSequence(definition: SequenceDefinition): void {
+    const previous = this.sequencesById.get(definition.id);
+    const next = compileSequence(definition, this.keyOf(definition.id), (type) => this.internType(type));
+    if (previous !== undefined) this.unlink(previous);
+    this.sequencesById.set(next.id, next);
+    for (const type of next.steps) this.sequencesByType[type]!.add(next);
+    if (next.active) (next.ordered ? this.ordered : this.unordered).add(next);
+    this.updateSpans(previous, next);
+  }
+
+  removeSequence(id: SequenceId): void {
+    const previous = this.sequencesById.get(id);
+    if (previous === undefined) return;
+    this.unlink(previous);
+    this.sequencesById.delete(id);
+    this.keyById.delete(id);
+    this.idByKey.delete(previous.key);
+    this.updateSpans(previous, undefined);
+  }
+
+  /** The id that stands for a type name, where some sequence lists it now or did. */
+  typeId(name: string): number | undefined {
+    return this.typeIds.get(name);
+  }
+
+  internType(name: string): number {
+    let id = this.typeIds.get(name);
+    if (id === undefined) {
+      id = this.typeNames.length;
+      this.typeIds.set(name, id);
+      this.typeNames.push(name);
+      this.sequencesByType.push(new Set());
+      this.holdMicrosByType.push(-1);
+    }
+    return id;
+  }
+
+  typeName(id: number): string {
+    return this.typeNames[id]!;
+  }
+
+  /** Largest window that lists the type, or -1 when no sequence does (R15). */
+  holdMicros(type: number): number {
+    return this.holdMicrosByType[type]!;
+  }
+
+  keyOf(id: SequenceId): number {
+    let key = this.keyById.get(id);
+    if (key === undefined) {
+      key = this.nextKey++;
+      this.keyById.set(id, key);
+      this.idByKey.set(key, id);
+    }
+    return key;
+  }
+
+  /** The id behind a key; undefined when the sequence was removed. */
+  idOf(key: number): SequenceId | undefined {
+    return this.idByKey.get(key);
+  }
+
+  private unlink(sequence: CompiledSequence): void {
+    for (const type of sequence.steps) this.sequencesByType[type]!.delete(sequence);
+    if (sequence.active) (sequence.ordered ? this.ordered : this.unordered).remove(sequence);
+  }
+
+  private updateSpans(previous: CompiledSequence | undefined, next: CompiledSequence | undefined): void {
+    for (const type of new Set([...(previous?.steps ?? []), ...(next?.steps ?? [])])) {
+      let holdMicros = -1;
+      for (const { windowMicros } of this.sequencesByType[type]!)
+        holdMicros = Math.max(holdMicros, windowMicros);
+      if (holdMicros === this.holdMicrosByType[type]) continue;
+      this.holdMicrosByType[type] = holdMicros;
+      this.spanVersion++;
+    }
+    if ((next?.windowMicros ?? 0) >= this.windowMicrosMax) {
+      this.windowMicrosMax = next!.windowMicros;
+    } else if (previous?.windowMicros === this.windowMicrosMax) {
+      this.windowMicrosMax = 0;
+      for (const { windowMicros } of this.sequences()) {
+        this.windowMicrosMax = Math.max(this.windowMicrosMax, windowMicros);
+      }
+    }
+  }
+}

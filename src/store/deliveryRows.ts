@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto';
+import {
+  type Attempt,
+  type Channel,
+  DELIVERY_STATES,
+  type Delivery,
+  type DeliveryId,
+  type DeliveryState,
+} from '../model/delivery.ts';
+import type { Environment, Table } from './environment.ts';
+import { packRow, unpackRow } from './environment.ts';
+
+const ROW_VERSION = 1;
+const READABLE_VERSIONS = [ROW_VERSION];
+/** The value of an index entry, whose whole content is its key. */
+const PRESENT = Buffer.from([ROW_VERSION]);
+
+type Key = Array<string | number>;
+
+/** The lane of all emails: one SMTP server takes them all. */
+export const EMAIL_LANE = 'email';
+
+/**
+ * The destination a delivery competes for. Webhooks that differ in nothing but the query string share one.
+ * It is a digest because a URL may be longer than an LMDB key.
+ */
+export function laneOf(delivery: { readonly channel: Channel; readonly destination: string }): string {
+  if (delivery.channel === 'email') return EMAIL_LANE;
+  const url = URL.canParse(delivery.destination) ? new URL(delivery.destination) : null;
+  const place = url === null ? delivery.destination : url.origin + url.pathname;
+  return `webhook:${createHash('sha256').update(place).digest('base64url').slice(0, 22)}`;
+}
+
+/**
+ * The tables of deliveries, and the writes that keep them in step. Every write method must be called inside
+ * one transaction of the environment.
+ *
+ * | table | key | holds |
+ * |---|---|---|
+ * | deliveries | id | the row |
+ * | delivery_index | ou, `all` \| `state`, s \| `seq`, q \| `seqstate`, q, s, then createdAtMs, id | one entry per filter |
+ * | delivery_due | lane, dueAtMs, id | what is to be attempted; lane first, so that no destination hides another's |
+ * | delivery_held | channel, createdAtMs, id | what waits for a setting |
+ * | delivery_attempts | id, number | one row per attempt |
+ * | delivery_counts | state | how many deliveries are in it |
+ */
+export class DeliveryRows {
+  readonly deliveries: Table;
+  readonly index: Table;
+  readonly due: Table;
+  readonly held: Table;
+  readonly attempts: Table;
+  readonly #counts: Table;
+
+  constructor(environment: Environment) {
+    this.deliveries = environment.table('deliveries');
+    this.index = environment.table('delivery_index');
+    this.due = environment.table('delivery_due');
+    this.held = environment.table('delivery_held');
+    this.attempts = environment.table('delivery_attempts');
+    this.#counts = environment.table('delivery_counts');
+  }
+
+  /** Throws when the row is of a version that this program cannot read. */
+  read(id: DeliveryId): Delivery | undefined {
+    const row = this.deliveries.get([id]);
+    return row === undefined ? undefined : unpackRow<Delivery>(row, READABLE_VERSIONS);
+  }
+
+  /** Attempts in the order they were made. */
+  readAttempts(id: DeliveryId): Attempt[] {
+    const range = this.attempts.getRange({ start: [id], end: [id, Number.MAX_SAFE_INTEGER] });
+    return Array.from(range, ({ value }) => unpackRow<Attempt>(value, READABLE_VERSIONS));
+  }
+
+  insert(deliveries: readonly Delivery[]): void {
+    const changes = new Map<DeliveryState, number>();
+    for (const delivery of deliveries) {
+      this.#write(null, delivery);
+      addTo(changes, delivery.state, 1);
+    }
+    this.#addToCounts(changes);
+  }
+
+  /** Each change replaces `before`, as it stands on disk, by `after` of the same id. */
+  replace(changes: readonly { before: Delivery; after: Delivery }[]): void {
+    const counts = new Map<DeliveryState, number>();
+    for (const { before, after } of changes) {
+      this.#write(before, after);
+      addTo(counts, before.state, -1);
+      addTo(counts, after.state, 1);
+    }
+    this.#addToCounts(counts);
+  }
+
+  putAttempt(id: DeliveryId, attempt: Attempt): void {
+    void this.attempts.put([id, attempt.number], packRow(ROW_VERSION, attempt));
+  }
+
+  putDue(lane: string, dueAtMs: number, id: DeliveryId): void {
+    void this.due.put([lane, dueAtMs, id], PRESENT);
+  }
+
+  counts(): Record<DeliveryState, number> {
+    const counts = { pending: 0, retrying: 0, delivered: 0, held: 0, dead: 0, skipped_stale: 0 };
+    for (const state of DELIVERY_STATES) counts[state] = this.#count(state);
+    return counts;
+  }
+
+  #write(before: Delivery | null, after: Delivery): void {
+    void this.deliveries.put([after.id], packRow(ROW_VERSION, after));
+    moveEntries(this.index, before === null ? [] : filterKeys(before), filterKeys(after));
+    moveEntries(this.due, dueKeys(before), dueKeys(after));
+    moveEntries(this.held, heldKeys(before), heldKeys(after));
+  }
+
+  #count(state: DeliveryState): number {
+    const row = this.#counts.get([state]);
+    return row === undefined ? 0 : unpackRow<number>(row, READABLE_VERSIONS);
+  }
+
+  #addToCounts(changes: ReadonlyMap<DeliveryState, number>): void {
+    for (const [state, change] of changes) {
+      if (change === 0) continue;
+      void this.#counts.put([state], packRow(ROW_VERSION, this.#count(state) + change));
+    }
+  }
+}
+
+/** The part of an index key that a filter fixes; a creation time and an id follow it. */
+export function filterPrefix(ou: string, sequenceId: string | undefined, state: string | undefined): Key {
+  if (sequenceId === undefined) return state === undefined ? [ou, 'all'] : [ou, 'state', state];
+  return state === undefined ? [ou, 'seq', sequenceId] : [ou, 'seqstate', sequenceId, state];
+}
+
+function filterKeys({ ou, sequenceId, state, createdAtMs, id }: Delivery): Key[] {
+  return [
+    [...filterPrefix(ou, undefined, undefined), createdAtMs, id],
+    [...filterPrefix(ou, undefined, state), createdAtMs, id],
+    [...filterPrefix(ou, sequenceId, undefined), createdAtMs, id],
+    [...filterPrefix(ou, sequenceId, state), createdAtMs, id],
+  ];
+}
+
+function dueKeys(delivery: Delivery | null): Key[] {
+  if (delivery === null || delivery.dueAtMs === null) return [];
+  return [[laneOf(delivery), delivery.dueAtMs, delivery.id]];
+}
+
+function heldKeys(delivery: Delivery | null): Key[] {
+  if (delivery?.state !== 'held') return [];
+  return [[delivery.channel, delivery.createdAtMs, delivery.id]];
+}
+
+function moveEntries(table: Table, before: readonly Key[], after: readonly Key[]): void {
+  const standing = new Set(before.map((key) => JSON.stringify(key)));
+  for (const key of after) {
+    if (!standing.delete(JSON.stringify(key))) void table.put(key, PRESENT);
+  }
+  for (const key of standing) void table.remove(JSON.parse(key) as Key);
+}
+
+function addTo(counts: Map<DeliveryState, number>, state: DeliveryState, change: number): void {
+  counts.set(state, (counts.get(state) ?? 0) + change);
+}

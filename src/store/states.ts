@@ -1,0 +1,149 @@
+import type { Checkpoint } from '../model/checkpoint.ts';
+import type { LeadId, OuId } from '../model/event.ts';
+import type { Sequence, SequenceChange, SequenceId } from '../model/sequence.ts';
+import { type Environment, packRow, type Table, unpackRow } from './environment.ts';
+
+/** Version of the whole layout; a store written by a newer program is refused, never rewritten. */
+const LAYOUT_VERSION = 1;
+const ROW_VERSION = 1;
+
+export interface LeadRow {
+  readonly ou: OuId;
+  readonly leadId: LeadId;
+  /** As the matcher encodes it; opaque here. */
+  readonly state: Uint8Array;
+}
+
+/**
+ * What a restart needs: the checkpoint, the lead states, the sequences, and the changes of sequences since
+ * the checkpoint.
+ *
+ * Tables: `meta` ["layout"], ["checkpoint"] · `leads` [partition, ou, lead] · `sequences` [ou, id] ·
+ * `deleted_sequences` [ou, id] · `changes` [position, ordinal].
+ *
+ * LMDB commits writes in the order in which they are made here, so a row is never durable before one that
+ * was written earlier.
+ */
+export class StateStore {
+  private readonly environment: Environment;
+  private readonly meta: Table;
+  private readonly leads: Table;
+  private readonly sequences: Table;
+  private readonly deletedSequences: Table;
+  private readonly changes: Table;
+  private nextOrdinal = 0;
+
+  /** @throws Error when the environment was written by a newer layout. */
+  constructor(environment: Environment) {
+    this.environment = environment;
+    this.meta = environment.table('meta');
+    this.leads = environment.table('leads');
+    this.sequences = environment.table('sequences');
+    this.deletedSequences = environment.table('deleted_sequences');
+    this.changes = environment.table('changes');
+    this.checkLayout();
+  }
+
+  checkpoint(): Checkpoint | null {
+    const row = this.meta.get(['checkpoint']);
+    return row === undefined ? null : unpackRow<Checkpoint>(row, [ROW_VERSION]);
+  }
+
+  /** Every sequence as of the last change, all OUs. */
+  allSequences(): Sequence[] {
+    return [...this.sequences.getRange()].map(({ value }) => unpackRow<Sequence>(value, [ROW_VERSION]));
+  }
+
+  /** A sequence, also after its deletion: its fires still need its secret and texts. */
+  sequenceOf(ou: OuId, id: SequenceId): Sequence | undefined {
+    const row = this.sequences.get([ou, id]) ?? this.deletedSequences.get([ou, id]);
+    return row === undefined ? undefined : unpackRow<Sequence>(row, [ROW_VERSION]);
+  }
+
+  /** The changes since the checkpoint, in the order in which they were made. */
+  changesSinceCheckpoint(): SequenceChange[] {
+    const changes: SequenceChange[] = [];
+    for (const { key, value } of this.changes.getRange()) {
+      changes.push(unpackRow<SequenceChange>(value, [ROW_VERSION]));
+      this.nextOrdinal = Math.max(this.nextOrdinal, Number(key[1]) + 1);
+    }
+    return changes;
+  }
+
+  *allLeads(): Generator<LeadRow> {
+    for (const { key, value } of this.leads.getRange()) {
+      yield { ou: String(key[1]), leadId: String(key[2]), state: value };
+    }
+  }
+
+  /** Writes a change and the sequence's new form in one transaction; resolves when on disk. */
+  async recordChange(change: SequenceChange): Promise<void> {
+    const { before, after, position } = change;
+    const ordinal = this.nextOrdinal++;
+    await this.environment.root.transaction(() => {
+      if (after !== null) {
+        this.sequences.put([after.ou, after.id], packRow(ROW_VERSION, after));
+      } else if (before !== null) {
+        this.sequences.remove([before.ou, before.id]);
+        this.deletedSequences.put([before.ou, before.id], packRow(ROW_VERSION, before));
+      }
+      this.changes.put([position, ordinal], packRow(ROW_VERSION, change));
+    });
+    await this.environment.flushed();
+  }
+
+  /** Writes lead states; resolves when committed (not yet on disk). */
+  async putLeads(rows: readonly LeadRow[]): Promise<void> {
+    await this.environment.root.transaction(() => {
+      for (const { ou, leadId, state } of rows) this.leads.put(leadKey(ou, leadId), asBuffer(state));
+    });
+  }
+
+  async removeLeads(keys: readonly { readonly ou: OuId; readonly leadId: LeadId }[]): Promise<void> {
+    await this.environment.root.transaction(() => {
+      for (const { ou, leadId } of keys) this.leads.remove(leadKey(ou, leadId));
+    });
+  }
+
+  /**
+   * Writes the checkpoint and drops the changes that it covers, in one transaction; resolves when on disk.
+   * To be called after every lead state that the checkpoint covers was put.
+   */
+  async putCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    await this.environment.root.transaction(() => {
+      this.meta.put(['checkpoint'], packRow(ROW_VERSION, checkpoint));
+      // The ordinal is no longer than a double's exact range, so this bound is above every covered key.
+      for (const key of [...this.changes.getKeys({ end: [checkpoint.position, Number.MAX_SAFE_INTEGER] })]) {
+        this.changes.remove(key);
+      }
+    });
+    await this.environment.flushed();
+  }
+
+  private checkLayout(): void {
+    const row = this.meta.get(['layout']);
+    if (row === undefined) {
+      this.meta.putSync(['layout'], packRow(ROW_VERSION, LAYOUT_VERSION));
+      return;
+    }
+    const version = unpackRow<number>(row, [ROW_VERSION]);
+    if (version > LAYOUT_VERSION) {
+      throw new Error(`the data directory has layout ${version}; this program reads up to ${LAYOUT_VERSION}`);
+    }
+  }
+}
+
+function leadKey(ou: OuId, leadId: LeadId): [number, string, string] {
+  return [partitionOf(leadId), ou, leadId];
+}
+
+/** FNV-1a 32 of the lead id's UTF-8 bytes, modulo 256: the unit in which leads could move between machines. */
+export function partitionOf(leadId: LeadId): number {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(leadId)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0) % 256;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
