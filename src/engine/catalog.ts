@@ -83,6 +83,11 @@ export class Catalog {
     this.closed = true;
   }
 
+  /** Sequences of all OUs. */
+  get count(): number {
+    return [...this.current.all()].length;
+  }
+
   /** The sequences of an OU in the order of their creation. */
   list(ou: OuId): readonly Sequence[] {
     return [...this.current.of(ou)].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));

@@ -80,7 +80,7 @@ export class Engine {
     });
   }
 
-  /** Position of the last applied message: its stream sequence plus the offset of the checkpoint. */
+  /** Position of the last applied message: its stream sequence plus an offset (see Checkpoint). */
   get position(): number {
     return this.positionValue;
   }
@@ -102,7 +102,7 @@ export class Engine {
     catalog.load();
     if (checkpoint !== null) {
       this.positionValue = checkpoint.position;
-      this.offset = checkpoint.positionOffset;
+      this.offset = checkpoint.position - checkpoint.stream.sequence;
       this.loadedMark = checkpoint.stream;
       matcher.restoreClock(checkpoint.clockMicros);
     }
@@ -250,9 +250,8 @@ export class Engine {
     this.checkpointed = position;
     return {
       position,
-      positionOffset: this.offset,
       clockMicros: this.options.matcher.clockMicros,
-      stream: { ...this.stream!, ...this.messageMark() },
+      stream: { ...this.stream!, sequence: position - this.offset, ...this.messageMark() },
     };
   }
 

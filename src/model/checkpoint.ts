@@ -1,13 +1,12 @@
 /**
  * Where the lead states on disk stand in the stream, and how to recognize that place again.
  *
- * A position is a stream sequence plus `positionOffset`. The offset is 0 until an operator accepts a stream
- * whose numbering starts over; it then rises, so that positions never repeat and never go back.
+ * A position counts messages as their stream sequence does, and is equal to it until an operator accepts a
+ * stream whose numbering starts over. Then it goes on above, so that positions never repeat and never go back.
  */
 export interface Checkpoint {
   /** Every message up to this position is contained in the states and fires on disk. */
   readonly position: number;
-  readonly positionOffset: number;
   /** The arrival clock at that position: the highest arrival time seen (R15). */
   readonly clockMicros: number;
   readonly stream: StreamMark;
@@ -18,6 +17,8 @@ export interface StreamMark {
   readonly name: string;
   /** Creation time of the stream as the server reports it, ISO 8601; tells a recreated stream apart. */
   readonly created: string;
+  /** Stream sequence of the message at the position; 0 before the first. */
+  readonly sequence: number;
   /** Arrival time of the message at the position; null before the first. */
   readonly messageArrivalMicros: number | null;
   /** SHA-256 of its bytes, hexadecimal; null before the first. */

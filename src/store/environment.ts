@@ -8,6 +8,7 @@ const MAP_BYTES = 16 * 2 ** 30;
 
 type Key = Array<string | number>;
 export type Table = Database<Buffer, Key>;
+export type BytesTable = Database<Buffer, Buffer>;
 
 /**
  * The one LMDB environment of the process. Every table maps an ordered-binary array key to bytes that we
@@ -16,6 +17,8 @@ export type Table = Database<Buffer, Key>;
 export interface Environment {
   readonly root: RootDatabase;
   table(name: string): Table;
+  /** A table whose keys are bytes too: array keys do not escape NUL in long strings, so they cannot hold any text. */
+  bytesTable(name: string): BytesTable;
   /** Resolves when every write committed so far is on disk, not merely visible. */
   flushed(): Promise<void>;
   close(): Promise<void>;
@@ -29,6 +32,8 @@ export function openEnvironment(dataDir: string): Environment {
   return {
     root,
     table: (name) => root.openDB({ name, encoding: 'binary' }) as unknown as Table,
+    bytesTable: (name) =>
+      root.openDB({ name, encoding: 'binary', keyEncoding: 'binary' }) as unknown as BytesTable,
     flushed: async () => {
       await root.flushed;
     },

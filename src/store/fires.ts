@@ -98,7 +98,8 @@ export class FireStore {
       end: [...prefix, query.fromMicros ?? Number.MIN_SAFE_INTEGER],
       reverse: true,
     };
-    const total = this.#index.getKeysCount(bounds);
+    // A copy, because the count is asked for by a mark that the library leaves on the options.
+    const total = this.#index.getKeysCount({ ...bounds });
     const page = { ...bounds, offset: (query.page - 1) * query.limit, limit: query.limit };
     const fires: Fire[] = [];
     for (const key of this.#index.getKeys(page)) {

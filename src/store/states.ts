@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../model/checkpoint.ts';
 import type { LeadId, OuId } from '../model/event.ts';
 import type { Sequence, SequenceChange, SequenceId } from '../model/sequence.ts';
-import { type Environment, packRow, type Table, unpackRow } from './environment.ts';
+import { type BytesTable, type Environment, packRow, type Table, unpackRow } from './environment.ts';
 
 /** Version of the whole layout; a store written by a newer program is refused, never rewritten. */
 const LAYOUT_VERSION = 1;
@@ -18,7 +18,7 @@ export interface LeadRow {
  * What a restart needs: the checkpoint, the lead states, the sequences, and the changes of sequences since
  * the checkpoint.
  *
- * Tables: `meta` ["layout"], ["checkpoint"] · `leads` [partition, ou, lead] · `sequences` [ou, id] ·
+ * Tables: `meta` ["layout"], ["checkpoint"] · `leads` (bytes) partition, ou, NUL, lead · `sequences` [ou, id] ·
  * `deleted_sequences` [ou, id] · `changes` [position, ordinal].
  *
  * LMDB commits writes in the order in which they are made here, so a row is never durable before one that
@@ -27,7 +27,7 @@ export interface LeadRow {
 export class StateStore {
   private readonly environment: Environment;
   private readonly meta: Table;
-  private readonly leads: Table;
+  private readonly leads: BytesTable;
   private readonly sequences: Table;
   private readonly deletedSequences: Table;
   private readonly changes: Table;
@@ -37,7 +37,7 @@ export class StateStore {
   constructor(environment: Environment) {
     this.environment = environment;
     this.meta = environment.table('meta');
-    this.leads = environment.table('leads');
+    this.leads = environment.bytesTable('leads');
     this.sequences = environment.table('sequences');
     this.deletedSequences = environment.table('deleted_sequences');
     this.changes = environment.table('changes');
@@ -72,7 +72,7 @@ export class StateStore {
 
   *allLeads(): Generator<LeadRow> {
     for (const { key, value } of this.leads.getRange()) {
-      yield { ou: String(key[1]), leadId: String(key[2]), state: value };
+      yield { ...parseLeadKey(key), state: value };
     }
   }
 
@@ -133,8 +133,16 @@ export class StateStore {
   }
 }
 
-function leadKey(ou: OuId, leadId: LeadId): [number, string, string] {
-  return [partitionOf(leadId), ou, leadId];
+/** One byte of partition, then the OU, which has no NUL in it, a NUL, and the lead id. */
+function leadKey(ou: OuId, leadId: LeadId): Buffer {
+  const key = Buffer.from(`\0${ou}\0${leadId}`);
+  key[0] = partitionOf(leadId);
+  return key;
+}
+
+function parseLeadKey(key: Buffer): { ou: OuId; leadId: LeadId } {
+  const end = key.indexOf(0, 1);
+  return { ou: key.toString('utf8', 1, end), leadId: key.toString('utf8', end + 1) };
 }
 
 /** FNV-1a 32 of the lead id's UTF-8 bytes, modulo 256: the unit in which leads could move between machines. */

@@ -1,0 +1,134 @@
+import { lookup as systemLookup } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
+
+/** A range of addresses that webhooks may reach although it is not public. */
+export interface Cidr {
+  readonly address: Address;
+  readonly prefixLength: number;
+}
+
+export type UrlCheck =
+  | { readonly ok: true; readonly url: URL }
+  | {
+      readonly ok: false;
+      readonly reason: 'not_a_url' | 'scheme_refused' | 'credentials_refused' | 'address_refused';
+      /** One sentence for the person who entered the URL. */
+      readonly message: string;
+    };
+
+/** Public addresses by their range, yet the metadata service of a cloud answers there. */
+const METADATA_ADDRESSES = new Set(['168.63.129.16']);
+const GLOBAL_UNICAST = ipaddr.IPv6.parse('2000::');
+const GLOBAL_UNICAST_PREFIX = 3;
+
+/** IPv6 ranges that carry an IPv4 address, and the byte at which it begins. */
+const EMBEDDINGS = [
+  { range: ipaddr.IPv6.parse('::ffff:0:0'), prefixLength: 96, offset: 12 },
+  { range: ipaddr.IPv6.parse('::ffff:0:0:0'), prefixLength: 96, offset: 12 },
+  { range: ipaddr.IPv6.parse('64:ff9b::'), prefixLength: 96, offset: 12 },
+  { range: ipaddr.IPv6.parse('2002::'), prefixLength: 16, offset: 2 },
+];
+
+/** Reads a list such as `["127.0.0.0/8", "fd00::/8"]`. Throws an error that names the first bad entry. */
+export function parseCidrs(texts: readonly string[]): Cidr[] {
+  return texts.map((text) => {
+    if (!ipaddr.isValidCIDR(text)) {
+      throw new Error(`"${text}" is not an address range; write it like 10.0.0.0/8 or fd00::/8`);
+    }
+    const [address, prefixLength] = ipaddr.parseCIDR(text);
+    return { address, prefixLength };
+  });
+}
+
+/**
+ * Whether a webhook may go to this URL, as far as its text tells: http or https, no credentials, and no
+ * address that leads into a private or special network. What a host name resolves to is checked by
+ * `guardedLookup` whenever a connection is made.
+ */
+export function checkWebhookUrl(text: string, allowedCidrs: readonly Cidr[]): UrlCheck {
+  if (!URL.canParse(text))
+    return refuse('not_a_url', 'it is not a URL; write it like https://example.com/hook');
+  const url = new URL(text);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    return refuse(
+      'scheme_refused',
+      `its scheme is "${url.protocol.slice(0, -1)}"; http and https are allowed`,
+    );
+  }
+  if (url.username !== '' || url.password !== '') {
+    return refuse('credentials_refused', 'it contains a user name or a password; none are allowed in it');
+  }
+  // The parser has turned 0x7f.1, 2130706433, 127.1 and the like into four decimal numbers already.
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  if (ipaddr.isValid(host)) {
+    const refusal = refusedRange(host, allowedCidrs);
+    if (refusal !== null)
+      return refuse('address_refused', `its address ${host} is ${refusal}, which is not allowed`);
+  }
+  return { ok: true, url };
+}
+
+/** Why an address may not be reached, as a word such as `private` or `loopback`; null when it may. */
+export function refusedRange(text: string, allowedCidrs: readonly Cidr[]): string | null {
+  const address = ipaddr.parse(text);
+  const effective = effectiveAddress(address);
+  if (allowedCidrs.some((cidr) => contains(cidr, address) || contains(cidr, effective))) return null;
+  if (METADATA_ADDRESSES.has(effective.toString())) return 'metadata';
+  const range = effective.range();
+  if (range !== 'unicast') return range;
+  const reachable = effective.kind() === 'ipv4' || effective.match(GLOBAL_UNICAST, GLOBAL_UNICAST_PREFIX);
+  return reachable ? null : 'reserved';
+}
+
+/** The error of a connection that was refused before it was made. */
+export class AddressRefusedError extends Error {
+  readonly code = 'ADDRESS_REFUSED';
+}
+
+/**
+ * A resolver for `net.connect` that fails when any address of the name is refused. The connection then goes
+ * to an address that was checked, so a name cannot change its meaning in between.
+ */
+export function guardedLookup(allowedCidrs: readonly Cidr[]): LookupFunction {
+  return (hostname, options, callback) => {
+    systemLookup(hostname, { ...options, all: true }, (error, addresses) => {
+      const first = addresses?.[0];
+      if (error !== null || first === undefined) {
+        callback(error ?? new Error(`${hostname} has no address`), '');
+        return;
+      }
+      for (const { address } of addresses) {
+        const refusal = refusedRange(address, allowedCidrs);
+        if (refusal === null) continue;
+        callback(new AddressRefusedError(`${hostname} resolves to ${address}, which is ${refusal}`), '');
+        return;
+      }
+      if (options.all) callback(null, addresses);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+
+function refuse(reason: Extract<UrlCheck, { ok: false }>['reason'], message: string): UrlCheck {
+  return { ok: false, reason, message };
+}
+
+/** The IPv4 address that traffic to an IPv6 address ends at, where it carries one. */
+function effectiveAddress(address: Address): Address {
+  if (!isIPv6(address)) return address;
+  const embedding = EMBEDDINGS.find(({ range, prefixLength }) => address.match(range, prefixLength));
+  if (embedding === undefined) return address;
+  const bytes = address.toByteArray();
+  return new ipaddr.IPv4(bytes.slice(embedding.offset, embedding.offset + 4));
+}
+
+function contains(cidr: Cidr, address: Address): boolean {
+  return cidr.address.kind() === address.kind() && address.match(cidr.address, cidr.prefixLength);
+}
+
+function isIPv6(address: Address): address is ipaddr.IPv6 {
+  return address.kind() === 'ipv6';
+}

@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import type { Channel, Delivery } from '../model/delivery.ts';
+import type { Fire } from '../model/fire.ts';
+import type { Sequence } from '../model/sequence.ts';
+
+export const EMAIL_HELD_REASON = 'no SMTP server is configured (SMTP_URL and EMAIL_FROM)';
+const STALE_REASON = 'the completing event was older on arrival than max_fire_delay_seconds allows';
+
+export interface PlanOptions {
+  readonly emailConfigured: boolean;
+  readonly nowMs: number;
+  /** Delay before the first attempt, the first entry of the retry schedule; 0 when absent. */
+  readonly firstDelayMs?: number;
+}
+
+/**
+ * The deliveries that a fire gives rise to: one for the webhook, one per email recipient. Pure, and with ids
+ * that a replay finds again. A stale fire gives rows that are never sent (R19).
+ */
+export function planDeliveries(fire: Fire, sequence: Sequence, options: PlanOptions): Delivery[] {
+  const webhooks = sequence.webhookUrl === null ? [] : [sequence.webhookUrl];
+  return [
+    ...webhooks.map((url) => plan(fire, 'webhook', url, options)),
+    ...[...new Set(sequence.emails)].map((address) => plan(fire, 'email', address, options)),
+  ];
+}
+
+function plan(fire: Fire, channel: Channel, destination: string, options: PlanOptions): Delivery {
+  return {
+    id: deliveryId(fire, channel, destination),
+    ou: fire.ou,
+    fireId: fire.id,
+    sequenceId: fire.sequenceId,
+    channel,
+    destination,
+    ...firstState(fire, channel, options),
+    attemptsMade: 0,
+    createdAtMs: options.nowMs,
+    updatedAtMs: options.nowMs,
+  };
+}
+
+function firstState(
+  fire: Fire,
+  channel: Channel,
+  { emailConfigured, nowMs, firstDelayMs = 0 }: PlanOptions,
+): Pick<Delivery, 'state' | 'reason' | 'dueAtMs'> {
+  if (fire.stale) return { state: 'skipped_stale', reason: STALE_REASON, dueAtMs: null };
+  if (channel === 'email' && !emailConfigured) {
+    return { state: 'held', reason: EMAIL_HELD_REASON, dueAtMs: null };
+  }
+  return { state: 'pending', reason: null, dueAtMs: nowMs + firstDelayMs };
+}
+
+function deliveryId(fire: Fire, channel: Channel, destination: string): string {
+  const identity = JSON.stringify([fire.id, channel, destination]);
+  return `del-${createHash('sha256').update(identity).digest('hex').slice(0, 32)}`;
+}

@@ -1,0 +1,60 @@
+import type { Delivery } from '../model/delivery.ts';
+import type { Fire } from '../model/fire.ts';
+import type { Sequence } from '../model/sequence.ts';
+
+/** What a sender is given: the duty, what happened, and the sequence with its texts and secrets as they are now. */
+export interface Outgoing {
+  readonly delivery: Delivery;
+  readonly fire: Fire;
+  readonly sequence: Sequence;
+  /** Wall clock at the start of the attempt. */
+  readonly nowMs: number;
+}
+
+export interface SendSuccess {
+  readonly outcome: 'delivered';
+  /** HTTP status or SMTP reply code. */
+  readonly status: number | null;
+  readonly response: string | null;
+}
+
+export interface SendFailure {
+  readonly outcome: 'failed';
+  /** HTTP status or SMTP reply code; null where there was no answer. */
+  readonly status: number | null;
+  /** Kind of error in a word; null on a complete answer. */
+  readonly error: string | null;
+  readonly response: string | null;
+  /** What happened, in a few words for people, without secrets. */
+  readonly detail: string;
+  /** How long the receiver asks to be left alone. */
+  readonly retryAfterMs: number | null;
+  /** Trying again cannot help. */
+  readonly permanent: boolean;
+}
+
+export type SendResult = SendSuccess | SendFailure;
+
+/** Brings one message to its destination, once. `signal` ends the attempt early when the process goes down. */
+export interface Sender {
+  send(outgoing: Outgoing, signal: AbortSignal): Promise<SendResult>;
+  close(): Promise<void>;
+}
+
+/** A failure without an answer, to be tried again. */
+export function noAnswer(error: string, detail: string): SendFailure {
+  return {
+    outcome: 'failed',
+    status: null,
+    error,
+    response: null,
+    detail,
+    retryAfterMs: null,
+    permanent: false,
+  };
+}
+
+/** A failure that no further attempt can turn into a success. */
+export function permanentFailure(error: string, detail: string): SendFailure {
+  return { ...noAnswer(error, detail), permanent: true };
+}

@@ -1,0 +1,34 @@
+import { createHmac } from 'node:crypto';
+import type { Sequence } from '../model/sequence.ts';
+
+const SECRET_PREFIX = 'whsec_';
+
+/** The secrets that sign now: the current one, and the previous one until it expires. */
+export function signingSecrets(
+  sequence: Pick<Sequence, 'webhookSecret' | 'previousWebhookSecret'>,
+  nowMs: number,
+): string[] {
+  const previous = sequence.previousWebhookSecret;
+  if (previous === null || previous.expiresAtMs <= nowMs) return [sequence.webhookSecret];
+  return [sequence.webhookSecret, previous.secret];
+}
+
+/**
+ * The headers of Standard Webhooks 1.0.0 (symmetric): an HMAC-SHA256 of `<id>.<timestamp>.<body>` for each
+ * secret, separated by spaces.
+ *
+ * @param secrets `whsec_` and base64
+ */
+export function signatureHeaders(
+  id: string,
+  nowMs: number,
+  body: string,
+  secrets: readonly string[],
+): Record<'webhook-id' | 'webhook-timestamp' | 'webhook-signature', string> {
+  const timestamp = String(Math.floor(nowMs / 1000));
+  const signatures = secrets.map((secret) => {
+    const key = Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64');
+    return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`;
+  });
+  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures.join(' ') };
+}

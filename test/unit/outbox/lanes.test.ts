@@ -1,0 +1,65 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { LaneSet } from '../../../src/outbox/lanes.ts';
+
+function takeAll(lanes: LaneSet, suspectsMay = true): string[] {
+  const names: string[] = [];
+  for (let lane = lanes.takeReady(suspectsMay); lane !== undefined; lane = lanes.takeReady(suspectsMay)) {
+    names.push(lane.name);
+  }
+  return names;
+}
+
+describe('the lanes', () => {
+  it('take turns, however often one of them is told to be ready', () => {
+    const lanes = new LaneSet();
+    for (const name of ['a', 'a', 'b', 'a', 'c']) lanes.markReady(lanes.lane(name));
+    expect(lanes.takeReady(true)?.name).toBe('a');
+    lanes.markReady(lanes.lane('a'));
+    expect(takeAll(lanes)).toEqual(['b', 'c', 'a']);
+  });
+
+  it('leave the suspects alone while their share is used up', () => {
+    const lanes = new LaneSet();
+    lanes.lane('dead').suspect = true;
+    lanes.markReady(lanes.lane('dead'));
+    lanes.markReady(lanes.lane('fine'));
+    expect(takeAll(lanes, false)).toEqual(['fine']);
+    expect(takeAll(lanes, true)).toEqual(['dead']);
+  });
+
+  it('let neither suspects nor the others starve', () => {
+    const lanes = new LaneSet();
+    for (const name of ['s1', 's2', 's3']) lanes.lane(name).suspect = true;
+    for (const name of ['s1', 's2', 's3', 'f1', 'f2', 'f3']) lanes.markReady(lanes.lane(name));
+    expect(takeAll(lanes).map((name) => name[0])).toEqual(['f', 's', 'f', 's', 'f', 's']);
+  });
+
+  it('ring each alarm when its time has come, the earliest first', () => {
+    const alarms = fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 50 })));
+    fc.assert(
+      fc.property(alarms, fc.integer({ min: 0, max: 50 }), (set, nowMs) => {
+        const lanes = new LaneSet();
+        const earliest = new Map<string, number>();
+        for (const [lane, atMs] of set) {
+          lanes.setAlarm(lanes.lane(String(lane)), atMs);
+          earliest.set(String(lane), Math.min(atMs, earliest.get(String(lane)) ?? atMs));
+        }
+        expect(lanes.nextAlarmMs()).toBe(earliest.size === 0 ? null : Math.min(...earliest.values()));
+        lanes.ring(nowMs);
+        const due = [...earliest].filter(([, atMs]) => atMs <= nowMs).map(([name]) => name);
+        expect(takeAll(lanes).sort()).toEqual(due.sort());
+        expect(lanes.nextAlarmMs() ?? Number.POSITIVE_INFINITY).toBeGreaterThan(nowMs);
+      }),
+    );
+  });
+
+  it('do not pile up alarms for a lane that is told the same again and again', () => {
+    const lanes = new LaneSet();
+    for (let count = 0; count < 3; count += 1) lanes.setAlarm(lanes.lane('a'), 10);
+    lanes.setAlarm(lanes.lane('a'), 20);
+    lanes.ring(10);
+    expect(lanes.nextAlarmMs()).toBeNull();
+    expect(takeAll(lanes)).toEqual(['a']);
+  });
+});

@@ -1,0 +1,149 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Fire } from '../../../src/model/fire.ts';
+import { aDataDir, aDelivery, aFire, openStores, type Stores } from '../../support/outbox.ts';
+
+let dir: ReturnType<typeof aDataDir>;
+let stores: Stores;
+
+beforeEach(() => {
+  dir = aDataDir();
+  stores = openStores(dir.path);
+});
+
+afterEach(async () => {
+  await stores.environment.close();
+  dir.remove();
+});
+
+const entry = (id: string, change: Partial<Fire> = {}) => ({
+  fire: aFire({ id, ...change }),
+  deliveries: [aDelivery({ id: `del-${id}`, fireId: id, ou: change.ou ?? 'acme' })],
+});
+
+const NONE = new Set<string>();
+
+describe('committing fires', () => {
+  it('stores fire and deliveries together, and tells which deliveries are new', async () => {
+    const { committed, flushed } = stores.fires.commitFires([entry('fire-1')]);
+    await committed;
+    expect(stores.fires.fire('acme', 'fire-1')).toEqual(aFire({ id: 'fire-1' }));
+    expect(stores.fires.deliveriesOf('acme', 'fire-1')).toEqual(entry('fire-1').deliveries);
+    expect(await flushed).toEqual(entry('fire-1').deliveries);
+  });
+
+  it('skips a fire that stands already, in the same call, in the same turn and later', async () => {
+    const twice = stores.fires.commitFires([entry('fire-1'), entry('fire-1')]);
+    const sameTurn = stores.fires.commitFires([entry('fire-1'), entry('fire-2')]);
+    expect((await twice.flushed).map(({ id }) => id)).toEqual(['del-fire-1']);
+    expect((await sameTurn.flushed).map(({ id }) => id)).toEqual(['del-fire-2']);
+    const picked = stores.deliveries.pick(stores.deliveries.laneOf(aDelivery()), NONE);
+    if (picked.kind !== 'delivery') throw new Error('nothing is due');
+    const { delivery } = picked;
+    const attempt = { number: 1, startedAtMs: 1, durationMs: 1, error: null, response: null };
+    const done = { ...delivery, state: 'delivered', dueAtMs: null, attemptsMade: 1 } as const;
+    await stores.deliveries.recordAttempt(done, { ...attempt, outcome: 'delivered', status: 200 });
+
+    expect(await stores.fires.commitFires([entry('fire-1'), entry('fire-2')]).flushed).toEqual([]);
+    expect(stores.fires.listFires('acme', { page: 1, limit: 10 }).total).toBe(2);
+    expect(stores.deliveries.countByState()).toMatchObject({ pending: 1, delivered: 1 });
+    expect(stores.deliveries.delivery('acme', delivery.id)?.delivery).toEqual(done);
+  });
+
+  it('stores nothing of a call in which anything fails', async () => {
+    const tooLong = entry('fire-2', { ou: 'o'.repeat(3000) });
+    const { committed, flushed } = stores.fires.commitFires([entry('fire-1'), tooLong]);
+    await expect(committed).rejects.toThrow();
+    await expect(flushed).rejects.toThrow();
+    expect(stores.fires.fire('acme', 'fire-1')).toBeUndefined();
+    expect(stores.fires.listFires('acme', { page: 1, limit: 10 }).total).toBe(0);
+    expect(stores.deliveries.lanes()).toEqual([]);
+    expect(stores.deliveries.countByState().pending).toBe(0);
+  });
+
+  it('lets nothing be picked before it is on disk', async () => {
+    const flush: { release: () => void } = { release: () => {} };
+    const gate = new Promise<void>((resolve) => {
+      flush.release = resolve;
+    });
+    await stores.environment.close();
+    stores = openStores(dir.path, (environment) => ({ ...environment, flushed: () => gate }));
+    const { committed, flushed } = stores.fires.commitFires([entry('fire-1')]);
+    await committed;
+    const lane = stores.deliveries.laneOf(aDelivery());
+    expect(stores.deliveries.lanes()).toHaveLength(1);
+    expect(stores.deliveries.pick(lane, NONE)).toEqual({ kind: 'empty' });
+    flush.release();
+    await flushed;
+    expect(stores.deliveries.pick(lane, NONE)).toMatchObject({ kind: 'delivery' });
+  });
+
+  it('does not hide a delivery that is on disk when its fire is committed again', async () => {
+    await stores.fires.commitFires([entry('fire-1')]).flushed;
+    const replay = stores.fires.commitFires([entry('fire-1')]);
+    const lane = stores.deliveries.laneOf(aDelivery());
+    expect(stores.deliveries.pick(lane, NONE)).toMatchObject({ kind: 'delivery' });
+    await replay.committed;
+    expect(stores.deliveries.pick(lane, NONE)).toMatchObject({ kind: 'delivery' });
+    await replay.flushed;
+  });
+});
+
+describe('reading fires', () => {
+  it('shows an OU nothing of another', async () => {
+    await stores.fires.commitFires([entry('fire-1'), entry('fire-2', { ou: 'other' })]).flushed;
+    expect(stores.fires.fire('other', 'fire-1')).toBeUndefined();
+    expect(stores.fires.deliveriesOf('other', 'fire-1')).toEqual([]);
+    expect(stores.fires.listFires('other', { page: 1, limit: 10 }).fires.map(({ id }) => id)).toEqual([
+      'fire-2',
+    ]);
+    expect(stores.fires.listFires('othe', { page: 1, limit: 10 })).toEqual({ fires: [], total: 0 });
+  });
+
+  it('lists exactly what every combination of filters lets through, newest first, page by page', async () => {
+    const ous = fc.constantFrom('acme', 'acme2');
+    const leads = fc.constantFrom(
+      'lead',
+      'lead\u0000',
+      'l\u0001',
+      '',
+      'x'.repeat(256),
+      `${'y'.repeat(80)}\u0000z`,
+    );
+    const sequences = fc.constantFrom('seq-1', 'seq-2');
+    const times = fc.integer({ min: -3, max: 3 });
+    const fireParts = fc.tuple(ous, leads, sequences, times);
+    const maybe = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: undefined });
+    const query = fc.record({
+      sequenceId: maybe(sequences),
+      leadId: maybe(leads),
+      fromMicros: maybe(times),
+      toMicros: maybe(times),
+      page: fc.integer({ min: 1, max: 3 }),
+      limit: fc.integer({ min: 1, max: 4 }),
+    });
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(fireParts, { maxLength: 12 }), ous, query, async (parts, ou, filters) => {
+        run += 1;
+        const fires = parts.map(([fireOu, leadId, sequenceId, firedAtMicros], index) =>
+          aFire({ id: `fire-${run}-${index}`, ou: `${fireOu}-${run}`, leadId, sequenceId, firedAtMicros }),
+        );
+        await stores.fires.commitFires(fires.map((fire) => ({ fire, deliveries: [] }))).committed;
+        const expected = fires
+          .filter((fire) => fire.ou === `${ou}-${run}`)
+          .filter((fire) => filters.sequenceId === undefined || fire.sequenceId === filters.sequenceId)
+          .filter((fire) => filters.leadId === undefined || fire.leadId === filters.leadId)
+          .filter((fire) => fire.firedAtMicros >= (filters.fromMicros ?? -9))
+          .filter((fire) => fire.firedAtMicros <= (filters.toMicros ?? 9))
+          .sort((one, two) => two.firedAtMicros - one.firedAtMicros || (one.id < two.id ? 1 : -1));
+        const first = (filters.page - 1) * filters.limit;
+        expect(stores.fires.listFires(`${ou}-${run}`, filters)).toEqual({
+          fires: expected.slice(first, first + filters.limit),
+          total: expected.length,
+        });
+      }),
+      { numRuns: 200 },
+    );
+  });
+});

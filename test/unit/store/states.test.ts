@@ -1,0 +1,118 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Checkpoint } from '../../../src/model/checkpoint.ts';
+import type { Sequence } from '../../../src/model/sequence.ts';
+import { type Environment, openEnvironment, packRow } from '../../../src/store/environment.ts';
+import { partitionOf, StateStore } from '../../../src/store/states.ts';
+
+let directory: string;
+let environment: Environment;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'states-'));
+  environment = openEnvironment(directory);
+});
+
+afterEach(async () => {
+  await environment.close();
+  rmSync(directory, { recursive: true });
+});
+
+async function reopen(): Promise<StateStore> {
+  await environment.close();
+  environment = openEnvironment(directory);
+  return new StateStore(environment);
+}
+
+function sequence(id: string, name = id): Sequence {
+  return {
+    ou: 'ou',
+    id,
+    name,
+    eventTypes: ['a'],
+    windowSeconds: 1,
+    windowUnit: '1 second',
+    ordered: false,
+    webhookUrl: null,
+    webhookSecret: 'whsec_',
+    previousWebhookSecret: null,
+    emails: [],
+    emailSubject: null,
+    emailPreheader: null,
+    emailMessage: null,
+    active: true,
+    refire: { mode: 'every' },
+    maxFireDelaySeconds: null,
+    effectiveFrom: 0,
+    version: 1,
+    createdAtMs: 1,
+    updatedAtMs: 1,
+  };
+}
+
+function checkpointAt(position: number): Checkpoint {
+  const stream = { name: 'EVENTS', created: 'then', sequence: position, messageArrivalMicros: 1, messageDigest: 'x' };
+  return { position, clockMicros: 5, stream };
+}
+
+describe('the state store', () => {
+  it('gives back lead states after a reopening, whatever characters the lead ids hold', async () => {
+    const store = new StateStore(environment);
+    const leadIds = ['plain', '', 'nul\0in it', `${'\0'.repeat(200)}x`, '\0\0', 'é😀'.repeat(40), 'x'.repeat(256)];
+    const rows = leadIds.map((leadId, index) => ({ ou: 'ou', leadId, state: Uint8Array.of(1, index) }));
+    await store.putLeads(rows);
+    const found = [...(await reopen()).allLeads()];
+    expect(found.length).toBe(rows.length);
+    for (const row of rows) {
+      expect(found).toContainEqual({ ...row, state: Buffer.from(row.state) });
+    }
+  });
+
+  it('keeps equal lead ids of two OUs apart, and removes only what it is asked to', async () => {
+    const store = new StateStore(environment);
+    await store.putLeads([
+      { ou: 'one', leadId: 'lead', state: Uint8Array.of(1) },
+      { ou: 'two', leadId: 'lead', state: Uint8Array.of(2) },
+    ]);
+    await store.removeLeads([{ ou: 'one', leadId: 'lead' }]);
+    expect([...store.allLeads()].map(({ ou }) => ou)).toEqual(['two']);
+  });
+
+  it('logs changes in the order in which they were made, until a checkpoint covers their position', async () => {
+    const first = new StateStore(environment);
+    await first.recordChange({ position: 7, before: null, after: sequence('seq-1') });
+    await first.recordChange({ position: 7, before: sequence('seq-1'), after: sequence('seq-1', 'renamed') });
+    const second = await reopen();
+    expect(second.changesSinceCheckpoint().map(({ after }) => after?.name)).toEqual(['seq-1', 'renamed']);
+    await second.recordChange({ position: 7, before: null, after: sequence('seq-2') });
+    await second.recordChange({ position: 9, before: sequence('seq-1', 'renamed'), after: null });
+    expect(second.changesSinceCheckpoint().map(({ position }) => position)).toEqual([7, 7, 7, 9]);
+    await second.putCheckpoint(checkpointAt(8));
+    const third = await reopen();
+    expect(third.changesSinceCheckpoint().map(({ position }) => position)).toEqual([9]);
+    expect(third.checkpoint()).toEqual(checkpointAt(8));
+  });
+
+  it('still finds a deleted sequence for the deliveries that are under way, but lists it no more', async () => {
+    const store = new StateStore(environment);
+    await store.recordChange({ position: 1, before: null, after: sequence('seq-1') });
+    await store.recordChange({ position: 2, before: sequence('seq-1'), after: null });
+    expect(store.allSequences()).toEqual([]);
+    expect(store.sequenceOf('ou', 'seq-1')?.name).toBe('seq-1');
+    expect(store.sequenceOf('other', 'seq-1')).toBeUndefined();
+  });
+
+  it('refuses a layout that a newer program wrote, in words', async () => {
+    await environment.table('meta').put(['layout'], packRow(1, 99));
+    expect(() => new StateStore(environment)).toThrow('layout 99; this program reads up to 1');
+  });
+});
+
+describe('the partition of a lead', () => {
+  it('is FNV-1a 32 of the id modulo 256, as the server computes it for subjects', () => {
+    // The published test vectors of FNV-1a 32: "" → 811c9dc5, "a" → e40c292c, "foobar" → bf9cf968.
+    expect([partitionOf(''), partitionOf('a'), partitionOf('foobar')]).toEqual([0xc5, 0x2c, 0x68]);
+  });
+});
