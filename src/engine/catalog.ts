@@ -30,6 +30,7 @@ export class Catalog {
   /** As the matcher has them: the changes up to the position made. */
   private readonly effective = new SequenceTable();
   private outstanding: SequenceChange[] = [];
+  private replayed = false;
   private closed = false;
 
   constructor(options: {
@@ -67,11 +68,15 @@ export class Catalog {
     return this.outstanding.at(-1)?.position ?? 0;
   }
 
-  /** Makes the logged changes that lie at or below a position. */
+  /** To be called once all leads are loaded. Makes the logged changes that lie at or below a position. */
   replayThrough(position: number): void {
+    if (this.replayed) return;
     while (this.outstanding.length > 0 && this.outstanding[0]!.position <= position) {
       this.enact(this.outstanding.shift()!);
     }
+    if (this.isReplaying) return;
+    this.replayed = true;
+    this.matcher.forgetUnknownSequences();
   }
 
   /** The sequence as it stands at the engine's position. */

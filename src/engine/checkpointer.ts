@@ -69,7 +69,7 @@ export class Checkpointer {
       const keys = dirty.slice(from, from + this.leadsPerTurn);
       bytes += await this.turnstile.run(() => this.writeLeads(keys));
     }
-    await this.store.putCheckpoint(checkpoint);
+    await this.writer.write('the checkpoint', () => this.store.putCheckpoint(checkpoint));
     await this.turnstile.run(() => this.sweep(checkpoint.clockMicros));
     this.metrics.onCheckpoint(dirty.length, bytes, (performance.now() - startedMs) / 1000);
   }
@@ -92,6 +92,7 @@ export class Checkpointer {
   private async sweep(clockMicros: number): Promise<void> {
     const leadsMax = Math.max(this.leadsPerTurn, Math.ceil(this.matcher.leadCount * SWEEP_FRACTION));
     const gone = this.matcher.forgetSilent(leadsMax, clockMicros);
-    if (gone.length > 0) await this.store.removeLeads(gone);
+    if (gone.length === 0) return;
+    await this.writer.write('the removal of silent leads', () => this.store.removeLeads(gone));
   }
 }

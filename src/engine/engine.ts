@@ -64,7 +64,10 @@ export class Engine {
   private stream: { readonly name: string; readonly created: string } | null = null;
   private offset = 0;
   private positionValue = 0;
+  private committedPositionValue = 0;
   private checkpointed = -1;
+  /** What was applied could not be committed. Nothing is applied or written after that. */
+  private failure: Error | null = null;
   private lastMessage: { readonly arrivalMicros: number; readonly data: Uint8Array } | null = null;
   /** The mark of the loaded checkpoint, valid until the first message. */
   private loadedMark: StreamMark | null = null;
@@ -85,6 +88,11 @@ export class Engine {
     return this.positionValue;
   }
 
+  /** Position up to which all effects are committed; what the outside is told. */
+  get committedPosition(): number {
+    return this.committedPositionValue;
+  }
+
   /** Stream sequence of the last applied message, the authority on where the feed goes on. */
   get streamCursor(): number {
     return this.positionValue - this.offset;
@@ -92,7 +100,7 @@ export class Engine {
 
   /** What the engine cannot write now, a sentence each, for the readiness answer. */
   get trouble(): readonly string[] {
-    return this.writer.trouble;
+    return this.failure === null ? this.writer.trouble : [`the engine failed: ${this.failure.message}`];
   }
 
   /** Loads sequences and lead states from the store. Returns the checkpoint that they stand at, if any. */
@@ -130,6 +138,7 @@ export class Engine {
       this.positionValue = resume.startSequence - 1 + this.offset;
       this.loadedMark = null;
     }
+    this.committedPositionValue = this.positionValue;
     this.timer = setInterval(() => this.checkpointInBackground(), this.options.checkpointIntervalMs);
   }
 
@@ -138,33 +147,55 @@ export class Engine {
    * below the cursor are passed over.
    */
   process(messages: readonly FeedMessage[]): Promise<void> {
-    return this.turnstile.run(async () => {
-      const startedMs = performance.now();
-      const counts = emptyCounts();
-      const fires: FireEntry[] = [];
-      const rejections: [FeedMessage, Rejection][] = [];
-      for (const message of messages) {
-        const position = message.streamSequence + this.offset;
-        if (position <= this.positionValue) continue;
-        this.options.catalog.replayThrough(position - 1);
-        this.apply(message, position, counts, fires, rejections);
-        this.positionValue = position;
-        this.lastMessage = message;
-      }
-      this.options.catalog.replayThrough(this.positionValue);
-      await Promise.all([
-        fires.length > 0 ? this.writer.write('fires', () => this.commit(fires)) : undefined,
-        ...rejections.map(([message, rejection]) =>
-          this.writer.write('rejected events', () => this.options.storeRejected(message, rejection)),
-        ),
-      ]);
-      this.options.metrics.onGroup(counts, messages.length, (performance.now() - startedMs) / 1000);
-    });
+    return this.turnstile.run(() => this.orFail(() => this.processInTurn(messages)));
   }
 
-  /** Writes a checkpoint of the present position; resolves when it is on disk. */
+  /** After an error of `work` memory and disk may differ, so everything that follows fails with it too. */
+  private async orFail(work: () => Promise<void>): Promise<void> {
+    if (this.failure !== null) throw this.failure;
+    try {
+      await work();
+    } catch (error) {
+      this.failure = error instanceof Error ? error : new Error(String(error));
+      throw error;
+    }
+  }
+
+  private async processInTurn(messages: readonly FeedMessage[]): Promise<void> {
+    const startedMs = performance.now();
+    const counts = emptyCounts();
+    const fires: FireEntry[] = [];
+    const rejections: [FeedMessage, Rejection][] = [];
+    for (const message of messages) {
+      const position = message.streamSequence + this.offset;
+      if (position <= this.positionValue) continue;
+      this.options.catalog.replayThrough(position - 1);
+      this.apply(message, position, counts, fires, rejections);
+      this.positionValue = position;
+      this.lastMessage = message;
+    }
+    this.options.catalog.replayThrough(this.positionValue);
+    await Promise.all([
+      fires.length > 0 ? this.writer.write('fires', () => this.commit(fires)) : undefined,
+      ...rejections.map(([message, rejection]) =>
+        this.writer.write('rejected events', () => this.options.storeRejected(message, rejection)),
+      ),
+    ]);
+    this.committedPositionValue = this.positionValue;
+    this.options.metrics.onGroup(counts, messages.length, (performance.now() - startedMs) / 1000);
+  }
+
+  /**
+   * Writes a checkpoint of the present position; resolves when it is on disk. Rejects after a failure: what
+   * is in memory is then ahead of what was committed, and only a restart from the last checkpoint is right.
+   */
   async checkpoint(): Promise<void> {
-    await this.checkpointer.run(() => this.readCheckpoint());
+    await this.orFail(() => this.checkpointer.run(() => this.readCheckpoint()));
+  }
+
+  /** Lets writes that cannot be made fail, so that the program can stop; what they held is replayed. */
+  abandonWrites(): void {
+    this.writer.abandon();
   }
 
   /** Stops the timer and writes a last checkpoint. The feed must have ended before. */
@@ -172,7 +203,7 @@ export class Engine {
     if (this.timer !== null) clearInterval(this.timer);
     this.timer = null;
     this.options.catalog.close();
-    if (this.stream === null) return;
+    if (this.stream === null || this.failure !== null) return;
     await this.checkpoint();
     // One that was under way may have begun before the last group.
     if (this.checkpointed !== this.positionValue) await this.checkpoint();
@@ -239,9 +270,9 @@ export class Engine {
   }
 
   private checkpointInBackground(): void {
-    if (this.checkpointed === this.positionValue) return;
+    if (this.checkpointed === this.positionValue || this.failure !== null) return;
     this.checkpoint().catch((error: unknown) => {
-      this.options.logger.error({ err: error }, 'a checkpoint failed; the next one covers it');
+      this.options.logger.error({ err: error }, 'a checkpoint failed; the program has to be started again');
     });
   }
 

@@ -11,6 +11,7 @@ const RETRY_PAUSE_MS = 500;
 export class PersistentWriter {
   private readonly logger: LoggerPort;
   private readonly troubles = new Map<string, string>();
+  private readonly abandoned = new AbortController();
 
   constructor(logger: LoggerPort) {
     this.logger = logger;
@@ -21,6 +22,12 @@ export class PersistentWriter {
     return [...this.troubles.values()];
   }
 
+  /** Ends all retries: writes that do not succeed at once reject from now on. */
+  abandon(): void {
+    this.abandoned.abort(new Error('given up, because the program stops'));
+  }
+
+  /** @throws only after `abandon`. */
   async write<T>(what: string, attempt: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
@@ -31,7 +38,7 @@ export class PersistentWriter {
         const reason = error instanceof Error ? error.message : String(error);
         this.troubles.set(what, `${what} cannot be written: ${reason}`);
         this.logger.error({ err: error }, `${what} cannot be written; trying again`);
-        await sleep(RETRY_PAUSE_MS);
+        await sleep(RETRY_PAUSE_MS, undefined, { signal: this.abandoned.signal });
       }
     }
   }

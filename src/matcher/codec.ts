@@ -61,6 +61,8 @@ function putMarks(lead: Lead, program: Program): void {
     const id = program.idOf(key);
     if (id !== undefined) marks.push([id, mark]);
   }
+  // Equal states are equal bytes, in whatever order their sequences first completed.
+  marks.sort(([a], [b]) => (a < b ? -1 : 1));
   putVarint(marks.length);
   for (const [id, mark] of marks) {
     putString(id);

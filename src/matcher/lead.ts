@@ -57,14 +57,20 @@ export function forget(lead: Lead, heldEventsMax: number): void {
   lead.forgetAfterMicros = Number.POSITIVE_INFINITY;
   lead.reduceAboveLength = heldEventsMax;
   lead.nothingExpiresUntilMicros = Number.NEGATIVE_INFINITY;
-  if (lead.marks === null) return;
-  for (const [key, mark] of lead.marks) {
-    if (mark.outlivesSilence) {
-      mark.horizonMicros = Number.NEGATIVE_INFINITY;
-      mark.horizonStreamSequence = 0;
-    } else {
-      lead.marks.delete(key);
-    }
+  retainMarks(lead, (_key, mark) => mark.outlivesSilence);
+  for (const mark of lead.marks?.values() ?? []) {
+    mark.horizonMicros = Number.NEGATIVE_INFINITY;
+    mark.horizonStreamSequence = 0;
   }
+}
+
+/** Whether nothing is known of the lead but what re-fire policies need. */
+export function isForgotten(lead: Lead): boolean {
+  return lead.newestMicros === Number.NEGATIVE_INFINITY;
+}
+
+export function retainMarks(lead: Lead, keep: (key: number, mark: Mark) => boolean): void {
+  if (lead.marks === null) return;
+  for (const [key, mark] of lead.marks) if (!keep(key, mark)) lead.marks.delete(key);
   if (lead.marks.size === 0) lead.marks = null;
 }

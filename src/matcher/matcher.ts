@@ -2,7 +2,7 @@ import type { LeadEvent, LeadId, OuId } from '../model/event.ts';
 import type { SequenceDefinition, SequenceId } from '../model/sequence.ts';
 import { decodeLead, encodeLead } from './codec.ts';
 import { evaluate } from './evaluate.ts';
-import { forget, type Lead, newLead } from './lead.ts';
+import { forget, isForgotten, type Lead, newLead, retainMarks } from './lead.ts';
 import type { MatcherLimits, Outcome } from './outcome.ts';
 import { Program } from './program.ts';
 import { reduceLog } from './reduce.ts';
@@ -73,6 +73,14 @@ export class Matcher {
 
   removeSequence(ou: OuId, id: SequenceId): void {
     this.tenants.get(ou)?.program.removeSequence(id);
+  }
+
+  /**
+   * Tells that all sequences that loaded leads may remember are set by now: what they remember of others goes
+   * with their next encoding.
+   */
+  forgetUnknownSequences(): void {
+    for (const { program } of this.tenants.values()) program.retireUnknownIds();
   }
 
   /** Applies one event; its stream sequence is above all those applied before, except in a replay. */
@@ -152,15 +160,19 @@ export class Matcher {
         this.sweep = null;
         break;
       }
-      const [tenant, lead] = next.value;
-      if (clockMicros <= lead.forgetAfterMicros) continue;
-      this.heldEventCountValue -= lead.log.length;
-      this.forgetLead(lead);
+      const [{ program, leads }, lead] = next.value;
+      const isSilent = clockMicros > lead.forgetAfterMicros;
+      if (isSilent) {
+        this.heldEventCountValue -= lead.log.length;
+        this.forgetLead(lead);
+      }
+      if (!isForgotten(lead)) continue;
+      retainMarks(lead, (key) => program.idOf(key) !== undefined);
       if (lead.marks === null) {
-        tenant.leads.delete(lead.leadId);
+        leads.delete(lead.leadId);
         this.leadCountValue--;
         gone.push(lead);
-      } else {
+      } else if (isSilent) {
         this.markDirty(lead);
       }
     }

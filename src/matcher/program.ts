@@ -90,6 +90,15 @@ export class Program {
     return key;
   }
 
+  /** Retires the keys of ids that no sequence has: marks of sequences that were removed before a lead was loaded. */
+  retireUnknownIds(): void {
+    for (const [id, key] of this.keyById) {
+      if (this.sequencesById.has(id)) continue;
+      this.keyById.delete(id);
+      this.idByKey.delete(key);
+    }
+  }
+
   /** The id behind a key; undefined when the sequence was removed. */
   idOf(key: number): SequenceId | undefined {
     return this.idByKey.get(key);

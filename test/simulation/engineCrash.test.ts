@@ -280,7 +280,7 @@ describe('an engine that crashes', () => {
           expect(program.states()).toEqual(expected.states());
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: Number(process.env.RUNS ?? 2_000) },
     );
     expect(crashes).toBeGreaterThan(1_000);
     expect(fires).toBeGreaterThan(4_000);

@@ -1,0 +1,50 @@
+import type { Attempt, Delivery } from '../model/delivery.ts';
+
+/** A delivery as the fire that it belongs to shows it; `attempts` is how many were made. */
+export function deliverySummary(delivery: Delivery) {
+  return {
+    id: delivery.id,
+    channel: delivery.channel,
+    destination: delivery.destination,
+    state: delivery.state,
+    reason: delivery.reason,
+    attempts: delivery.attemptsMade,
+    next_attempt_at: isoOrNull(delivery.dueAtMs),
+    updated_at: iso(delivery.updatedAtMs),
+  };
+}
+
+/** A delivery on its own, as lists show it. */
+export function deliveryView(delivery: Delivery) {
+  return {
+    ...deliverySummary(delivery),
+    fire_id: delivery.fireId,
+    sequence_id: delivery.sequenceId,
+    created_at: iso(delivery.createdAtMs),
+  };
+}
+
+/** A delivery with every attempt, oldest first. */
+export function deliveryDetail(delivery: Delivery, attempts: readonly Attempt[]) {
+  return { ...deliveryView(delivery), attempts: attempts.map(attemptView) };
+}
+
+function attemptView(attempt: Attempt) {
+  return {
+    number: attempt.number,
+    started_at: iso(attempt.startedAtMs),
+    duration_ms: attempt.durationMs,
+    outcome: attempt.outcome,
+    status: attempt.status,
+    error: attempt.error,
+    response: attempt.response,
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function isoOrNull(ms: number | null): string | null {
+  return ms === null ? null : iso(ms);
+}

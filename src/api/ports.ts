@@ -1,0 +1,157 @@
+import type { Attempt, Delivery, DeliveryId, DeliveryState } from '../model/delivery.ts';
+import type { OuId } from '../model/event.ts';
+import type { Fire, FireId } from '../model/fire.ts';
+import type { Sequence, SequenceId } from '../model/sequence.ts';
+
+/** A value, or a promise of one: reads of the local store need not wait. */
+export type Awaitable<T> = T | Promise<T>;
+
+export interface LoggerPort {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Which OU a bearer token speaks for; undefined for a wrong or revoked one. Asked on every request. */
+export interface TokenPort {
+  lookup(token: string): Awaitable<{ readonly ou: OuId } | undefined>;
+}
+
+/** Why a change of the catalog did not happen. */
+export type CatalogRefusal =
+  /** No such sequence in this OU. */
+  | { readonly ok: false; readonly reason: 'not_found' }
+  /** Changes cannot be taken now (still replaying, shutting down); worth another try. */
+  | { readonly ok: false; readonly reason: 'unavailable' }
+  /** The OU has as many sequences as it may have, `sequencesPerOuMax`. */
+  | { readonly ok: false; readonly reason: 'limit' };
+
+export type CatalogResult = { readonly ok: true; readonly sequence: Sequence } | CatalogRefusal;
+
+/**
+ * The sequences, each under its OU. A change resolves when it is durable and takes effect (R16); the
+ * catalog sets `effectiveFrom` itself.
+ */
+export interface CatalogPort {
+  list(ou: OuId): Awaitable<readonly Sequence[]>;
+  get(ou: OuId, id: SequenceId): Awaitable<Sequence | undefined>;
+  create(sequence: Sequence): Promise<CatalogResult>;
+  /** `change` is pure. It returns the very object it was given when there is nothing to write. */
+  update(ou: OuId, id: SequenceId, change: (current: Sequence) => Sequence): Promise<CatalogResult>;
+  remove(ou: OuId, id: SequenceId): Promise<{ readonly ok: true } | CatalogRefusal>;
+}
+
+/** An event as a client handed it in, checked. */
+export interface IngestEvent {
+  readonly id: string;
+  readonly leadId: string;
+  readonly eventType: string;
+  /** RFC 3339 in UTC with at most microseconds; null: the arrival time counts. */
+  readonly createdAt: string | null;
+  readonly metadata: Readonly<Record<string, unknown>> | null;
+}
+
+export type PublishResult = { readonly ok: true } | { readonly ok: false; readonly reason: 'unavailable' };
+
+/** Resolves ok once the stream has stored every one of the events. */
+export type Publish = (ou: OuId, events: readonly IngestEvent[]) => Promise<PublishResult>;
+
+export interface Page {
+  /** 1 for the first. */
+  readonly page: number;
+  /** Entries on a page, 1 to 100. */
+  readonly limit: number;
+}
+
+/** Filters of the fires; the range is over `firedAtMicros`, both ends included. */
+export interface FireQuery extends Page {
+  readonly sequenceId?: SequenceId | undefined;
+  readonly leadId?: string | undefined;
+  readonly fromMicros?: number | undefined;
+  readonly toMicros?: number | undefined;
+}
+
+export interface FireHistoryPort {
+  /** Newest first; `total` counts what the filters let through. */
+  listFires(
+    ou: OuId,
+    query: FireQuery,
+  ): Awaitable<{ readonly fires: readonly Fire[]; readonly total: number }>;
+  fire(ou: OuId, id: FireId): Awaitable<Fire | undefined>;
+  deliveriesOf(ou: OuId, id: FireId): Awaitable<readonly Delivery[]>;
+}
+
+export interface DeliveryQuery extends Page {
+  readonly status?: DeliveryState | undefined;
+  readonly sequenceId?: SequenceId | undefined;
+}
+
+export interface DeliveryHistoryPort {
+  /** Newest first; `total` counts what the filters let through. */
+  listDeliveries(
+    ou: OuId,
+    query: DeliveryQuery,
+  ): Awaitable<{ readonly deliveries: readonly Delivery[]; readonly total: number }>;
+  /** With the attempts in order. */
+  delivery(ou: OuId, id: DeliveryId): Awaitable<DeliveryRecord | undefined>;
+}
+
+export interface DeliveryRecord {
+  readonly delivery: Delivery;
+  readonly attempts: readonly Attempt[];
+}
+
+/** A message that could not be used, as the rejected stream holds it. */
+export interface RejectedEvent {
+  readonly reason: string;
+  readonly detail: string;
+  readonly streamSequence: number;
+  readonly rejectedAtMicros: number;
+  readonly subject: string;
+  /** The first 1 KiB of the original; what is not UTF-8 shows as U+FFFD. */
+  readonly payloadText: string;
+  /** Size of the whole original. */
+  readonly payloadBytes: number;
+}
+
+export interface RejectedEventsPort {
+  /** Newest first; `unavailable` says in a few words why the stream cannot be read now. */
+  listRejected(
+    ou: OuId,
+    page: Page,
+  ): Promise<
+    { readonly events: readonly RejectedEvent[]; readonly total: number } | { readonly unavailable: string }
+  >;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** What is missing, a short sentence each; empty when ready. */
+  readonly reasons: readonly string[];
+  /** More to show on /readyz (positions, lag). */
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Whether a webhook may go to this URL at all, judged by its text alone; `reason` is for the user. */
+export type CheckWebhookUrl = (
+  url: string,
+) => Awaitable<{ readonly ok: true } | { readonly ok: false; readonly reason: string }>;
+
+/** Everything that the HTTP API needs from the rest of the program. */
+export interface ApiPorts {
+  readonly tokens: TokenPort;
+  readonly catalog: CatalogPort;
+  readonly publish: Publish;
+  readonly fires: FireHistoryPort;
+  readonly deliveries: DeliveryHistoryPort;
+  readonly rejected: RejectedEventsPort;
+  readonly checkWebhookUrl: CheckWebhookUrl;
+  readonly readiness: () => Awaitable<Readiness>;
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
+  readonly logger: LoggerPort;
+  /** Wall clock. */
+  readonly nowMs: () => number;
+  /** The limit that the catalog holds, to name it to the user. */
+  readonly sequencesPerOuMax: number;
+}

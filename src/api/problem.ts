@@ -1,0 +1,68 @@
+import { STATUS_CODES } from 'node:http';
+
+/** One thing that is wrong with a request: where, and what is allowed there. */
+export interface FieldError {
+  /** `name`, `emails[0]`, `events[3].lead_id`; empty for the body as a whole. */
+  readonly path: string;
+  readonly message: string;
+}
+
+export type ProblemStatus = 400 | 401 | 404 | 405 | 409 | 413 | 415 | 500 | 503;
+
+interface ProblemExtras {
+  readonly errors?: readonly FieldError[];
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * An answer other than success, thrown from wherever in a request it becomes clear; the app's error mapper
+ * is the one place that catches it. The detail is written for the caller and holds no secret.
+ */
+export class Problem extends Error {
+  readonly status: ProblemStatus;
+  readonly errors: readonly FieldError[] | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: ProblemStatus, detail: string, extras: ProblemExtras = {}) {
+    super(detail);
+    this.name = 'Problem';
+    this.status = status;
+    this.errors = extras.errors;
+    this.headers = extras.headers ?? {};
+  }
+}
+
+/** `application/problem+json` as RFC 9457 has it; `errors` is our extension. */
+export function problemResponse(problem: Problem): Response {
+  const body = {
+    type: 'about:blank',
+    title: STATUS_CODES[problem.status],
+    status: problem.status,
+    detail: problem.message,
+    ...(problem.errors === undefined ? {} : { errors: problem.errors }),
+  };
+  return new Response(JSON.stringify(body), {
+    status: problem.status,
+    headers: { ...problem.headers, 'content-type': 'application/problem+json' },
+  });
+}
+
+const RETRY_AFTER_SECONDS = 2;
+
+export function notFound(what: string): Problem {
+  return new Problem(404, `There is no such ${what}.`);
+}
+
+export function unavailable(detail: string): Problem {
+  return new Problem(503, detail, { headers: { 'retry-after': String(RETRY_AFTER_SECONDS) } });
+}
+
+/** A 400 for wrong fields; the detail names the first, for those who print nothing else. */
+export function invalid(errors: readonly FieldError[], place: 'body' | 'query'): Problem {
+  const first = errors[0];
+  const where = place === 'body' ? 'The body is not valid' : 'A query parameter is not valid';
+  const named =
+    first === undefined || first.path === '' ? (first?.message ?? '') : `${first.path} ${first.message}`;
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more, see errors)` : '';
+  return new Problem(400, `${where}: ${named}${more}`, { errors });
+}

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { OuId } from '../model/event.ts';
+import type { Refire, Sequence } from '../model/sequence.ts';
+import type { NewSequence, SequencePatch } from './sequenceSchema.ts';
+import { windowLabel } from './windowLabel.ts';
+
+/** How long the secret before a rotation signs along. */
+const ROTATION_OVERLAP_MS = 24 * 3_600_000;
+
+/** A new sequence from a checked body; the catalog fills in `effectiveFrom`. */
+export function createSequence(ou: OuId, body: NewSequence, nowMs: number): Sequence {
+  return {
+    ou,
+    id: `seq-${randomBytes(12).toString('hex')}`,
+    name: body.name,
+    eventTypes: body.event_types,
+    windowSeconds: body.window_seconds,
+    windowUnit: body.window_unit ?? windowLabel(body.window_seconds),
+    ordered: body.ordered ?? false,
+    webhookUrl: body.webhook_url ?? null,
+    webhookSecret: newWebhookSecret(),
+    previousWebhookSecret: null,
+    emails: body.emails ?? [],
+    emailSubject: body.email_subject ?? null,
+    emailPreheader: body.email_preheader ?? null,
+    emailMessage: body.email_message ?? null,
+    active: body.active ?? true,
+    refire: refireOf(body.refire),
+    maxFireDelaySeconds: body.max_fire_delay_seconds ?? null,
+    effectiveFrom: 0,
+    version: 1,
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+  };
+}
+
+/** The sequence with the patch applied; the very same object where the patch changes nothing. */
+export function patchSequence(current: Sequence, patch: SequencePatch, nowMs: number): Sequence {
+  const windowSeconds = patch.window_seconds ?? current.windowSeconds;
+  const patched: Sequence = {
+    ...current,
+    name: patch.name ?? current.name,
+    eventTypes: patch.event_types ?? current.eventTypes,
+    windowSeconds,
+    windowUnit: patchedWindowUnit(current, patch, windowSeconds),
+    ordered: patch.ordered ?? current.ordered,
+    webhookUrl: clearable(patch.webhook_url, current.webhookUrl),
+    emails: patch.emails === undefined ? current.emails : (patch.emails ?? []),
+    emailSubject: clearable(patch.email_subject, current.emailSubject),
+    emailPreheader: clearable(patch.email_preheader, current.emailPreheader),
+    emailMessage: clearable(patch.email_message, current.emailMessage),
+    active: patch.active ?? current.active,
+    refire: patch.refire === undefined ? current.refire : refireOf(patch.refire),
+    maxFireDelaySeconds: clearable(patch.max_fire_delay_seconds, current.maxFireDelaySeconds),
+  };
+  return isDeepStrictEqual(patched, current) ? current : nextVersion(patched, nowMs);
+}
+
+/** The sequence with a new signing secret; the old one signs along for 24 hours. */
+export function rotateSecret(current: Sequence, nowMs: number): Sequence {
+  const previousWebhookSecret = { secret: current.webhookSecret, expiresAtMs: nowMs + ROTATION_OVERLAP_MS };
+  return nextVersion({ ...current, webhookSecret: newWebhookSecret(), previousWebhookSecret }, nowMs);
+}
+
+function nextVersion(sequence: Sequence, nowMs: number): Sequence {
+  return { ...sequence, version: sequence.version + 1, updatedAtMs: nowMs };
+}
+
+/** Absent keeps the current value, null clears it. */
+function clearable<T>(value: T | null | undefined, current: T | null): T | null {
+  return value === undefined ? current : value;
+}
+
+/** A label belongs to the window it was given with: a new window without one gets the derived label. */
+function patchedWindowUnit(current: Sequence, patch: SequencePatch, windowSeconds: number): string {
+  if (typeof patch.window_unit === 'string') return patch.window_unit;
+  const keeps = patch.window_unit === undefined && windowSeconds === current.windowSeconds;
+  return keeps ? current.windowUnit : windowLabel(windowSeconds);
+}
+
+function refireOf(body: NewSequence['refire']): Refire {
+  if (body?.mode === 'cooldown' && typeof body.cooldown_seconds === 'number') {
+    return { mode: 'cooldown', cooldownSeconds: body.cooldown_seconds };
+  }
+  return { mode: body?.mode === 'once_per_lead' ? 'once_per_lead' : 'every' };
+}
+
+function newWebhookSecret(): string {
+  return `whsec_${randomBytes(32).toString('base64')}`;
+}

@@ -1,0 +1,83 @@
+import { Hono } from 'hono';
+import type { Delivery, DeliveryState } from '../model/delivery.ts';
+import type { OuId } from '../model/event.ts';
+import type { Fire } from '../model/fire.ts';
+import { formatMicros } from '../model/time.ts';
+import { deliverySummary } from './deliveryView.ts';
+import type { ApiPorts, FireHistoryPort } from './ports.ts';
+import { invalid, notFound } from './problem.ts';
+import { instantText, leadIdText, pageFields, sequenceIdText } from './querySchema.ts';
+import { type ApiEnv, idOf, readQuery } from './request.ts';
+import { exactObject } from './validation.ts';
+
+const fireFilters = exactObject({
+  ...pageFields,
+  sequence_id: sequenceIdText.optional(),
+  lead_id: leadIdText.optional(),
+  from: instantText.optional(),
+  to: instantText.optional(),
+});
+
+/** `/sequence-events`: the fires of the OU, newest first. `from` and `to` are both included. */
+export function sequenceEventRoutes({ fires }: Pick<ApiPorts, 'fires'>): Hono<ApiEnv> {
+  const routes = new Hono<ApiEnv>();
+
+  routes.get('/', async (context) => {
+    const { page, limit, sequence_id, lead_id, from, to } = readQuery(context, fireFilters);
+    if (from !== undefined && to !== undefined && from > to) {
+      throw invalid([{ path: 'from', message: 'must not be later than to' }], 'query');
+    }
+    const { ou } = context.var;
+    const filters = { sequenceId: sequence_id, leadId: lead_id, fromMicros: from, toMicros: to };
+    const found = await fires.listFires(ou, { page, limit, ...filters });
+    const events = await Promise.all(found.fires.map((fire) => fireView(fires, ou, fire)));
+    return context.json({ events, total: found.total, page, limit });
+  });
+
+  routes.get('/:id', async (context) => {
+    const { ou } = context.var;
+    const fire = await fires.fire(ou, idOf(context, 'sequence event'));
+    if (fire === undefined) throw notFound('sequence event');
+    return context.json(await fireView(fires, ou, fire));
+  });
+
+  return routes;
+}
+
+async function fireView(history: FireHistoryPort, ou: OuId, fire: Fire) {
+  const deliveries = await history.deliveriesOf(ou, fire.id);
+  return {
+    id: fire.id,
+    sequence_id: fire.sequenceId,
+    sequence_name: fire.sequenceName,
+    lead_id: fire.leadId,
+    event_types: fire.eventTypes,
+    fired_at: formatMicros(fire.firedAtMicros),
+    completed_at: formatMicros(fire.completedAtMicros),
+    late: fire.late,
+    events: fire.events.map(({ id, type, timeMicros }) => ({
+      id,
+      event_type: type,
+      created_at: formatMicros(timeMicros),
+    })),
+    delivery: overallState(fire, deliveries),
+    deliveries: deliveries.map(deliverySummary),
+  };
+}
+
+/** From the least finished to the most, for the one word that stands for all deliveries of a fire. */
+const LEAST_FINISHED_FIRST: readonly DeliveryState[] = [
+  'pending',
+  'held',
+  'retrying',
+  'dead',
+  'skipped_stale',
+  'delivered',
+];
+
+/** One word for a fire: what the least finished of its deliveries is, `none` where it has no destination. */
+export function overallState(fire: Fire, deliveries: readonly Delivery[]): DeliveryState | 'none' {
+  if (fire.stale) return 'skipped_stale';
+  const states = new Set(deliveries.map(({ state }) => state));
+  return LEAST_FINISHED_FIRST.find((state) => states.has(state)) ?? 'none';
+}

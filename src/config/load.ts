@@ -1,0 +1,136 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { z } from 'zod';
+import { packageDirectory } from './packageDirectory.ts';
+import { type Config, type ConfigKey, configSchema, keys, SECRET_KEYS } from './schema.ts';
+
+export type { Config } from './schema.ts';
+
+/** A configuration that cannot be used. The message is one line, fit to be printed as it is. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** A value and where it was set, for the message when it is wrong. */
+interface Setting {
+  readonly value: unknown;
+  readonly source: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The effective configuration: `config/default.json`, overridden by the file named in CONFIG_FILE,
+ * overridden by the environment. An empty variable counts as unset. Relative paths are taken from `cwd`.
+ * Throws ConfigError on an unreadable file, an unknown key in a file, or a value that is not allowed.
+ */
+export function loadConfig(options: { env?: Environment; cwd?: string } = {}): Config {
+  const env = options.env ?? process.env;
+  const cwd = options.cwd ?? process.cwd();
+  const settings = new Map<string, Setting>();
+  readFile(join(packageDirectory(), 'config', 'default.json'), settings);
+  if (env.CONFIG_FILE) readFile(resolve(cwd, env.CONFIG_FILE), settings);
+  readEnvironment(env, settings);
+
+  const raw = Object.fromEntries([...settings].map(([key, setting]) => [key, setting.value]));
+  const parsed = configSchema.safeParse(raw);
+  if (!parsed.success) throw new ConfigError(explain(parsed.error, settings));
+  const config = parsed.data;
+  return {
+    ...config,
+    dataDir: resolve(cwd, config.dataDir),
+    natsCredsFile: config.natsCredsFile === null ? null : resolve(cwd, config.natsCredsFile),
+  };
+}
+
+/** The directories to look for programs in, as the shell has them (PATH). */
+export function executablePath(env: Environment = process.env): string {
+  return env.PATH ?? '';
+}
+
+/** The configuration for one log line: what is secret in it is hidden. */
+export function describeConfig(config: Config): Record<string, unknown> {
+  return {
+    ...config,
+    natsUrl: config.natsUrl === null ? null : hideUserInfo(config.natsUrl),
+    natsToken: config.natsToken === null ? null : HIDDEN,
+    smtpUrl: config.smtpUrl === null ? null : hideUserInfo(config.smtpUrl),
+    apiTokens: config.apiTokens.map((entry) => `${entry.ou}=${HIDDEN}`),
+  };
+}
+
+const HIDDEN = '(hidden)';
+
+/** A URL without its credentials; its query goes too, since options there may be secret as well. */
+function hideUserInfo(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : null;
+  // Without a host it is no URL of a server, and a password may be anywhere in it.
+  if (url === null || url.host === '') return HIDDEN;
+  const userInfo = url.username === '' && url.password === '' ? '' : `${HIDDEN}@`;
+  return `${url.protocol}//${userInfo}${url.host}${url.pathname === '/' ? '' : url.pathname}`;
+}
+
+function readFile(path: string, settings: Map<string, Setting>): void {
+  const value = parseFile(path);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ConfigError(`configuration file ${path}: expected a JSON object of keys and values`);
+  }
+  for (const [key, entry] of Object.entries(value)) {
+    if (!Object.hasOwn(keys, key)) {
+      const known = Object.keys(keys).join(', ');
+      throw new ConfigError(
+        `configuration file ${path}: unknown key ${JSON.stringify(key)}; allowed are ${known}`,
+      );
+    }
+    settings.set(key, { value: entry, source: `file ${path}` });
+  }
+}
+
+function parseFile(path: string): unknown {
+  let content: string;
+  try {
+    content = readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    throw new ConfigError(`configuration file ${path} cannot be read (${code})`);
+  }
+  try {
+    return JSON.parse(content);
+  } catch {
+    // The parser's own message quotes the text around the error, which may be a secret.
+    throw new ConfigError(`configuration file ${path} is not valid JSON`);
+  }
+}
+
+function readEnvironment(env: Environment, settings: Map<string, Setting>): void {
+  for (const key of Object.keys(keys)) {
+    const value = env[key];
+    if (value !== undefined && value.trim() !== '')
+      settings.set(key, { value: value.trim(), source: 'environment' });
+  }
+}
+
+/** One line on the first problem: key, source, value, and what is allowed instead. */
+function explain(error: z.ZodError, settings: ReadonlyMap<string, Setting>): string {
+  const issue = error.issues[0];
+  const key = String(issue?.path[0]) as ConfigKey;
+  const allowed = allowedFor(key);
+  const setting = settings.get(key);
+  if (issue?.code === 'custom' && typeof issue.params?.because === 'string') {
+    return `${key} must be set because ${issue.params.because}: allowed is ${allowed}`;
+  }
+  if (setting === undefined) return `${key} has no value: allowed is ${allowed}`;
+  return `${key} (${setting.source}) is ${show(key, setting.value)}: allowed is ${allowed}`;
+}
+
+function allowedFor(key: ConfigKey): string {
+  const schema: z.ZodType = keys[key];
+  if (schema.description !== undefined) return schema.description;
+  // A key that may be unset wraps the schema that carries the description.
+  return (schema as z.ZodNullable<z.ZodType>).unwrap().description ?? 'another value';
+}
+
+function show(key: ConfigKey, value: unknown): string {
+  if (!SECRET_KEYS.has(key)) return JSON.stringify(value).slice(0, 200);
+  return key.endsWith('_URL') && typeof value === 'string' ? hideUserInfo(value) : HIDDEN;
+}

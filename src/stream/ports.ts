@@ -1,0 +1,22 @@
+/** What the rooms of the stream ask of the program around them. A pino logger fits as it is. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Whether a part is doing its work, and if not, why: what `/readyz` shows. */
+export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+
+/** The message of anything thrown, for logs and for results that carry a reason. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Resolves after `ms`. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

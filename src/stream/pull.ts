@@ -1,0 +1,249 @@
+import {
+  AckPolicy,
+  createInbox,
+  DeliverPolicy,
+  type JetStreamManager,
+  type Msg,
+  type NatsConnection,
+  nanos,
+} from 'nats';
+import type { RawMessage } from './decode.ts';
+import { type DeliveryInfo, parseDelivery } from './timestamp.ts';
+
+/** A message as it came off the wire, with its place in the stream. */
+export class Delivered implements RawMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly streamSequence: number;
+  readonly arrivalMicros: number;
+  readonly streamName: string;
+  readonly #message: Msg;
+
+  constructor(message: Msg, place: DeliveryInfo, streamName: string) {
+    this.subject = message.subject;
+    this.data = message.data;
+    this.streamSequence = place.streamSequence;
+    this.arrivalMicros = place.arrivalMicros;
+    this.streamName = streamName;
+    this.#message = message;
+  }
+
+  /** Headers are parsed only when they are asked for, which is where an event carries no id. */
+  get messageId(): string | undefined {
+    return this.#message.headers?.get('Nats-Msg-Id');
+  }
+}
+
+export interface PullSettings {
+  readonly stream: string;
+  readonly startSequence: number;
+  readonly filterSubject: string | null;
+  readonly heartbeatMs: number;
+}
+
+/** Messages asked for and not yet handed on: about 2,000 is where more of them bring no more speed. */
+const WINDOW_MESSAGES = 2_000;
+/** Buffered bytes above which nothing is asked for; a request that is under way may bring as much again. */
+const WINDOW_BYTES = 16 * 2 ** 20;
+const EXPIRES_MS = 30_000;
+/** The server forgets the consumer when nobody has asked it for this long, such as after a crash of ours. */
+const INACTIVE_MS = 60_000;
+
+const encoder = new TextEncoder();
+
+/**
+ * One life of a consumer: created at a stream sequence, without acknowledgements, read by pull requests.
+ *
+ * The vendor's `consume()` is not used: it hides from its caller which messages are buffered, so that groups
+ * cannot be formed without waiting, takes a slow handler for a silent server, bounds no bytes, and goes on
+ * after failures that need a new consumer. This speaks the documented protocol of pull requests: a request names how many messages it wants; messages arrive under their
+ * own subjects; what the server says about the request arrives under the inbox, as a status code.
+ *
+ * What enters: messages in stream order, up to `WINDOW_MESSAGES`. What leaves: `take()`. A failure ends it
+ * for good, and the owner opens another. After a failure the buffer is dropped: the next consumer starts
+ * behind what the owner has handled.
+ */
+export class PullConsumer {
+  /** Name of the consumer on the server. */
+  readonly name: string;
+  readonly #nats: NatsConnection;
+  readonly #manager: JetStreamManager;
+  readonly #settings: PullSettings;
+  readonly #inbox: string;
+  readonly #requestSubject: string;
+  readonly #timer: NodeJS.Timeout;
+  #buffer: Delivered[] = [];
+  #bufferBytes = 0;
+  /** Messages that the server may still send for the requests under way. */
+  #outstanding = 0;
+  #pendingOnServer: number;
+  /** Messages and status lines heard so far, and as of the last tick. */
+  #heard = 0;
+  #heardAtTick = 0;
+  #silentTicks = 0;
+  #failure: string | undefined;
+  #wake: (() => void) | undefined;
+  #unsubscribe: () => void = () => undefined;
+
+  /** Creates the consumer on the server and asks for the first messages. Throws what the server answers. */
+  static async open(
+    nats: NatsConnection,
+    manager: JetStreamManager,
+    settings: PullSettings,
+  ): Promise<PullConsumer> {
+    const info = await manager.consumers.add(settings.stream, {
+      name: `sequence-triggers-${createInbox().slice('_INBOX.'.length)}`,
+      ack_policy: AckPolicy.None,
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: settings.startSequence,
+      inactive_threshold: nanos(INACTIVE_MS),
+      mem_storage: true,
+      num_replicas: 1,
+      ...(settings.filterSubject === null ? {} : { filter_subject: settings.filterSubject }),
+    });
+    return new PullConsumer(nats, manager, settings, info.name, info.num_pending);
+  }
+
+  private constructor(
+    nats: NatsConnection,
+    manager: JetStreamManager,
+    settings: PullSettings,
+    name: string,
+    pendingOnServer: number,
+  ) {
+    this.#nats = nats;
+    this.#manager = manager;
+    this.#settings = settings;
+    this.name = name;
+    this.#pendingOnServer = pendingOnServer;
+    this.#inbox = createInbox();
+    this.#requestSubject = `$JS.API.CONSUMER.MSG.NEXT.${settings.stream}.${name}`;
+    const subscription = nats.subscribe(this.#inbox, {
+      callback: (error, message) => {
+        if (error) this.fail(`subscription_refused: ${error.message}`);
+        else this.#onMessage(message);
+      },
+    });
+    this.#unsubscribe = () => subscription.unsubscribe();
+    this.#timer = setInterval(() => this.#watchHeartbeats(), settings.heartbeatMs);
+    this.#timer.unref();
+    this.#request();
+  }
+
+  /** Messages on the server and in the buffer that `take` has yet to give. */
+  get pending(): number {
+    return this.#pendingOnServer + this.#buffer.length;
+  }
+
+  /**
+   * Waits for at least one message and gives what is buffered, up to `messagesMax`: a lone message at once,
+   * a flood in large groups. Gives the reason instead when this consumer has failed.
+   */
+  async take(messagesMax: number): Promise<readonly Delivered[] | { readonly failure: string }> {
+    while (this.#failure === undefined && this.#buffer.length === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    if (this.#failure !== undefined) return { failure: this.#failure };
+    const group = this.#shift(messagesMax);
+    this.#request();
+    return group;
+  }
+
+  /** Ends it with a reason, the first of which counts. */
+  fail(reason: string): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = reason;
+    clearInterval(this.#timer);
+    this.#unsubscribe();
+    this.#buffer = [];
+    this.#wake?.();
+  }
+
+  /** Ends it and removes the consumer from the server, where that is possible. */
+  async close(): Promise<void> {
+    this.fail('closed');
+    await this.#manager.consumers.delete(this.#settings.stream, this.name).catch(() => undefined);
+  }
+
+  /**
+   * Asks the server how far it has delivered. Fails this consumer when the server holds messages for it that
+   * it should have sent and has not. Throws when the server does not answer.
+   */
+  async verify(): Promise<void> {
+    const heard = this.#heard;
+    const info = await this.#manager.consumers.info(this.#settings.stream, this.name);
+    const isIdle = heard === this.#heard && this.#buffer.length === 0;
+    if (!isIdle) return;
+    this.#pendingOnServer = info.num_pending;
+    if (info.num_pending > 0 && this.#outstanding > 0 && this.#silentTicks > 0) this.fail('stalled');
+  }
+
+  #shift(messagesMax: number): readonly Delivered[] {
+    const group = this.#buffer.length <= messagesMax ? this.#buffer : this.#buffer.slice(0, messagesMax);
+    this.#buffer = this.#buffer.length <= messagesMax ? [] : this.#buffer.slice(messagesMax);
+    for (const { data } of group) this.#bufferBytes -= data.length;
+    return group;
+  }
+
+  #onMessage(message: Msg): void {
+    this.#heard += 1;
+    if (message.subject === this.#inbox) {
+      this.#onStatus(message);
+      return;
+    }
+    const place = parseDelivery(message.reply ?? '', this.name);
+    const delivered = new Delivered(message, place, this.#settings.stream);
+    this.#buffer.push(delivered);
+    this.#bufferBytes += delivered.data.length;
+    this.#pendingOnServer = place.pending;
+    this.#outstanding = Math.max(0, this.#outstanding - 1);
+    this.#request();
+    this.#wake?.();
+  }
+
+  /**
+   * 100: heartbeat · 404, 408, and 409 with what is left: the request has ended · 503: nobody answers for the
+   * consumer · any other 409 or 400: this consumer will not go on.
+   */
+  #onStatus(message: Msg): void {
+    const code = message.headers?.code ?? 0;
+    if (code === 100) return;
+    const description = message.headers?.description.toLowerCase() ?? '';
+    const left = message.headers?.get('Nats-Pending-Messages') ?? '';
+    if (code === 503) {
+      this.fail('consumer_not_found');
+    } else if (description.includes('consumer deleted')) {
+      this.fail('consumer_deleted');
+    } else if ((code === 404 || code === 408 || code === 409) && left !== '') {
+      this.#outstanding = Math.max(0, this.#outstanding - Number(left));
+      this.#request();
+    } else {
+      this.fail(`pull_refused: ${code} ${description}`);
+    }
+  }
+
+  /** Asks for more once half of the window is free, so that requests are few and the server never waits. */
+  #request(): void {
+    const room = WINDOW_MESSAGES - this.#outstanding - this.#buffer.length;
+    if (this.#failure !== undefined || room < WINDOW_MESSAGES / 2 || this.#bufferBytes >= WINDOW_BYTES)
+      return;
+    this.#outstanding += room;
+    const request = {
+      batch: room,
+      max_bytes: WINDOW_BYTES,
+      expires: nanos(EXPIRES_MS),
+      idle_heartbeat: nanos(this.#settings.heartbeatMs),
+    };
+    this.#nats.publish(this.#requestSubject, encoder.encode(JSON.stringify(request)), { reply: this.#inbox });
+  }
+
+  /** While a request is under way the server says something at least once per heartbeat; two may go missing. */
+  #watchHeartbeats(): void {
+    const isSilent = this.#heard === this.#heardAtTick && this.#outstanding > 0;
+    this.#heardAtTick = this.#heard;
+    this.#silentTicks = isSilent ? this.#silentTicks + 1 : 0;
+    if (this.#silentTicks > 2) this.fail('heartbeats_missed');
+  }
+}

@@ -1,0 +1,120 @@
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { type ConnectionSettings, openConnection, type StreamConnection } from './connection.ts';
+import { EventFeed, type FeedSettings } from './feed.ts';
+import type { Logger, Readiness } from './ports.ts';
+import { EventPublisher } from './publish.ts';
+import { inspectStream, type MismatchPolicy, type Reconciliation, reconcile } from './reconcile.ts';
+import { RejectedEvents } from './rejected.ts';
+import { type EmbeddedServer, startEmbeddedServer } from './server.ts';
+import { findServerBinary } from './serverBinary.ts';
+import { type EventStreams, ensureRejectedStream, ensureStreams, type StreamSettings } from './streams.ts';
+
+export interface StreamRoomSettings extends StreamSettings {
+  /** Null runs an embedded server. */
+  readonly natsUrl: string | null;
+  readonly natsCredsFile: string | null;
+  readonly natsToken: string | null;
+  /** Port of the embedded server; 0 takes any free one. */
+  readonly natsPort: number;
+  /** NATS_SERVER_BIN. */
+  readonly natsServerBin: string | null;
+  /** PATH, where the nats-server is looked for. */
+  readonly path: string;
+  readonly dataDir: string;
+  readonly feed?: FeedSettings;
+  /** Ends a start that waits for a server. */
+  readonly signal?: AbortSignal;
+}
+
+/** Everything that has to do with NATS, ready for use; the feed is not started yet. */
+export interface StreamRoom {
+  readonly url: string;
+  readonly streams: EventStreams;
+  readonly feed: EventFeed;
+  readonly publisher: EventPublisher;
+  readonly rejected: RejectedEvents;
+  /** The server (where it is ours), the connection, and the feed: the first that is not ready says why. */
+  readonly state: Readiness;
+  reconcile(checkpoint: Checkpoint | null, policy: MismatchPolicy): Promise<Reconciliation>;
+  /** Stops the feed, drains the connection, stops the embedded server, in this order. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the embedded server where no URL is given, connects, and makes sure that the streams stand. Throws an
+ * Error in plain words when one of these is not possible, and leaves nothing running then.
+ */
+export async function openStreamRoom(settings: StreamRoomSettings, logger: Logger): Promise<StreamRoom> {
+  const server = settings.natsUrl === null ? await startServer(settings, logger) : undefined;
+  let connection: StreamConnection | undefined;
+  try {
+    connection = await openConnection(connectionSettings(settings, server), logger);
+    const streams = await ensureStreams(connection.nats, settings, logger);
+    return assemble(settings, logger, server, connection, streams);
+  } catch (error) {
+    await connection?.close();
+    await server?.close();
+    throw error;
+  }
+}
+
+async function startServer(settings: StreamRoomSettings, logger: Logger): Promise<EmbeddedServer> {
+  const binary = await findServerBinary({ binary: settings.natsServerBin, path: settings.path }, logger);
+  return startEmbeddedServer({ binary, dataDir: settings.dataDir, port: settings.natsPort }, logger);
+}
+
+function connectionSettings(
+  settings: StreamRoomSettings,
+  server: EmbeddedServer | undefined,
+): ConnectionSettings {
+  const signal = settings.signal ? { signal: settings.signal } : {};
+  if (server) return { url: server.url, name: 'sequence-triggers', ...signal };
+  return {
+    url: settings.natsUrl ?? '',
+    credsFile: settings.natsCredsFile,
+    token: settings.natsToken,
+    name: 'sequence-triggers',
+    ...signal,
+  };
+}
+
+function assemble(
+  settings: StreamRoomSettings,
+  logger: Logger,
+  server: EmbeddedServer | undefined,
+  connection: StreamConnection,
+  streams: EventStreams,
+): StreamRoom {
+  const { nats } = connection;
+  const feed = new EventFeed(nats, streams, logger, settings.feed);
+  const rejected = new RejectedEvents(
+    nats,
+    {
+      stream: streams.rejectedStream,
+      eventsStream: streams.events.name,
+      ensure: () => ensureRejectedStream(nats, settings, logger),
+    },
+    logger,
+  );
+  return {
+    url: server?.url ?? connection.servers.join(','),
+    streams,
+    feed,
+    publisher: new EventPublisher(nats, settings.eventsSubject),
+    rejected,
+    get state() {
+      const states = [server?.state, connection.state, feed.state];
+      return states.find((state) => state?.ready === false) ?? { ready: true };
+    },
+    reconcile: async (checkpoint, policy) => {
+      const found = await inspectStream(nats, streams.events.name, checkpoint?.stream.sequence ?? null);
+      return reconcile(checkpoint, found, policy);
+    },
+    close: async () => {
+      rejected.close();
+      await feed.stop();
+      await connection.close();
+      await server?.close();
+    },
+  };
+}

@@ -1,0 +1,357 @@
+import { headers, type NatsConnection } from 'nats';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { FeedMessage } from '../../../src/model/event.ts';
+import { EventFeed, type FeedSettings, type SequenceGap } from '../../../src/stream/feed.ts';
+import { type EventStreams, ensureStreams } from '../../../src/stream/streams.ts';
+import { recordingLogger, startNats, type TestServer, waitFor } from '../../support/nats.ts';
+
+const SETTINGS = { eventsStream: 'EVENTS', eventsSubject: 'events.>', eventsMaxAgeMs: 3_600_000 };
+
+let server: TestServer;
+let nats: NatsConnection;
+let streams: EventStreams;
+let logger: ReturnType<typeof recordingLogger>;
+const feeds: EventFeed[] = [];
+
+beforeEach(async () => {
+  server = await startNats();
+  nats = await server.connect();
+  logger = recordingLogger();
+  streams = await ensureStreams(nats, SETTINGS, logger);
+});
+
+afterEach(async () => {
+  await Promise.all(feeds.splice(0).map((feed) => feed.stop()));
+  await server.stop();
+});
+
+function newFeed(settings: FeedSettings = {}, on: EventStreams = streams): EventFeed {
+  const feed = new EventFeed(nats, on, logger, { handlerPauseMs: 10, ...settings });
+  feeds.push(feed);
+  return feed;
+}
+
+async function publish(count: number, subject = 'events.default', from = 1): Promise<void> {
+  const jetStream = nats.jetstream();
+  const body = (index: number) => JSON.stringify({ id: `e${index}`, lead_id: 'l', event_type: 'a' });
+  for (let index = from; index < from + count; index += 1) await jetStream.publish(subject, body(index));
+}
+
+/** A handler that keeps the sequences it was given. */
+function collector() {
+  const sequences: number[] = [];
+  const messages: FeedMessage[] = [];
+  const handler = async (group: readonly FeedMessage[]): Promise<void> => {
+    messages.push(...group);
+    sequences.push(...group.map((message) => message.streamSequence));
+  };
+  return { sequences, messages, handler };
+}
+
+function upTo(last: number, from = 1): number[] {
+  return Array.from({ length: last - from + 1 }, (_, index) => from + index);
+}
+
+describe('the event feed', () => {
+  it('hands on every message in stream order, decoded, with its arrival time in microseconds', async () => {
+    const header = headers();
+    header.set('Nats-Msg-Id', 'from-header');
+    await nats
+      .jetstream()
+      .publish('events.acme.web', '{"lead_id":"l","event_type":"a"}', { headers: header });
+    await nats.jetstream().publish('events.acme', 'not json');
+    const { handler, messages } = collector();
+    const feed = newFeed();
+    feed.start(0, handler);
+    await waitFor('two messages', () => messages.length === 2);
+
+    const stored = await (await nats.jetstreamManager()).streams.getMessage('EVENTS', { seq: 1 });
+    const [good, bad] = messages;
+    expect(good).toMatchObject({ streamSequence: 1, ou: 'acme', subject: 'events.acme.web' });
+    expect(good?.decoded).toMatchObject({
+      event: { id: 'from-header', type: 'a', timeMicros: good?.arrivalMicros },
+    });
+    expect(Math.floor((good?.arrivalMicros ?? 0) / 1_000)).toBe(Date.parse(stored.timestamp));
+    expect(bad?.decoded).toMatchObject({ rejection: { reason: 'not_json' } });
+    expect(Buffer.from(bad?.data ?? []).toString()).toBe('not json');
+    expect(feed.state).toEqual({ ready: true });
+    expect(feed.cursor).toBe(2);
+  });
+
+  it('starts behind the cursor it is given', async () => {
+    await publish(10);
+    const { handler, sequences } = collector();
+    newFeed().start(7, handler);
+    await waitFor('three messages', () => sequences.length === 3);
+    expect(sequences).toEqual([8, 9, 10]);
+  });
+
+  it('hands on the next group only when the handler is done, and bounds the groups', async () => {
+    await publish(250);
+    const { handler, sequences } = collector();
+    const sizes: number[] = [];
+    let isBusy = false;
+    const feed = newFeed({ groupMessagesMax: 100 });
+    feed.start(0, async (group) => {
+      expect(isBusy).toBe(false);
+      isBusy = true;
+      sizes.push(group.length);
+      await new Promise((resolve) => setImmediate(resolve));
+      await handler(group);
+      isBusy = false;
+    });
+    await waitFor('all messages', () => sequences.length === 250);
+    expect(sequences).toEqual(upTo(250));
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(100);
+  });
+
+  it('buffers no more than its window while the handler is stuck, and tells the lag', async () => {
+    const jetStream = nats.jetstream();
+    const publishes = Array.from({ length: 6_000 }, () => jetStream.publish('events.default', '{}'));
+    await Promise.all(publishes);
+    let release = (): void => undefined;
+    const stuck = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const feed = newFeed({ pollIntervalMs: 50, heartbeatMs: 500 });
+    const { handler, sequences } = collector();
+    feed.start(0, async (group) => {
+      await stuck;
+      await handler(group);
+    });
+    const delivered = async () => {
+      const manager = await nats.jetstreamManager();
+      const [consumer] = await manager.consumers.list('EVENTS').next();
+      return consumer?.delivered.stream_seq ?? 0;
+    };
+    await waitFor('the window to fill', async () => (await delivered()) >= 2_000);
+    expect(await delivered()).toBeLessThanOrEqual(3_000);
+    expect(feed.lag).toBe(6_000);
+    release();
+    await waitFor('all messages', () => sequences.length === 6_000);
+    expect(sequences).toEqual(upTo(6_000));
+    await waitFor('no lag', () => feed.lag === 0);
+  });
+
+  it('goes on where it was when the server is killed and started again', async () => {
+    const { handler, sequences } = collector();
+    const rebuilds: string[] = [];
+    const feed = newFeed({ onRebuild: (reason) => rebuilds.push(reason) });
+    feed.start(0, handler);
+    await publish(500);
+    await waitFor('some messages', () => sequences.length > 0);
+    await server.kill('SIGKILL');
+    await waitFor('the feed to notice', () => !feed.state.ready);
+    await server.start();
+    await waitFor('the client to be back', () => nats.flush().then(() => true));
+    await publish(500, 'events.default', 501);
+    await waitFor('all messages', () => sequences.length >= 1_000);
+    expect(sequences).toEqual(upTo(1_000));
+    expect(rebuilds.length).toBeGreaterThan(0);
+    await waitFor('the feed to consume again', () => feed.state.ready);
+  });
+
+  it('builds its consumer again when somebody deletes it', async () => {
+    const { handler, sequences } = collector();
+    const rebuilds: string[] = [];
+    const feed = newFeed({ onRebuild: (reason) => rebuilds.push(reason) });
+    feed.start(0, handler);
+    await publish(5);
+    await waitFor('five messages', () => sequences.length === 5);
+    const manager = await nats.jetstreamManager();
+    const [consumer] = await manager.consumers.list('EVENTS').next();
+    await manager.consumers.delete('EVENTS', consumer?.name ?? '');
+    await publish(5);
+    await waitFor('ten messages', () => sequences.length >= 10);
+    expect(sequences).toEqual(upTo(10));
+    expect(rebuilds).toEqual(['consumer_deleted']);
+  });
+
+  it('leaves one consumer behind it on the server, not one for each rebuild', async () => {
+    const { handler, sequences } = collector();
+    let failures = 3;
+    const feed = newFeed();
+    feed.start(0, async (group) => {
+      failures -= 1;
+      if (failures >= 0) throw new Error('a full disk');
+      await handler(group);
+    });
+    await publish(3);
+    await waitFor('three messages', () => sequences.length === 3);
+    const manager = await nats.jetstreamManager();
+    await waitFor('one consumer', async () => (await manager.consumers.list('EVENTS').next()).length === 1);
+    await feed.stop();
+    await waitFor('no consumer', async () => (await manager.consumers.list('EVENTS').next()).length === 0);
+  });
+
+  it('hands the same messages on again when the handler fails, and says so until it succeeds', async () => {
+    await publish(3);
+    const { handler, sequences } = collector();
+    let isBroken = true;
+    const feed = newFeed();
+    feed.start(0, async (group) => {
+      if (isBroken) throw new Error('a full disk');
+      await handler(group);
+    });
+    await waitFor(
+      'the failure to show',
+      () => !feed.state.ready && feed.state.reason === 'the engine failed: a full disk',
+    );
+    expect(feed.cursor).toBe(0);
+    isBroken = false;
+    await waitFor('three messages', () => sequences.length === 3);
+    expect(sequences).toEqual([1, 2, 3]);
+  });
+
+  it('finishes the group in hand when it is stopped, and hands on no other', async () => {
+    await publish(20);
+    let release = (): void => undefined;
+    let started = false;
+    const done: number[] = [];
+    const feed = newFeed({ groupMessagesMax: 5 });
+    feed.start(0, async (group) => {
+      started = true;
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      done.push(...group.map((message) => message.streamSequence));
+    });
+    await waitFor('a group in hand', () => started);
+    const stopped = feed.stop();
+    release();
+    await stopped;
+    expect(done.length).toBeGreaterThan(0);
+    expect(done.length).toBeLessThanOrEqual(5);
+    expect(feed.cursor).toBe(done.at(-1));
+  });
+
+  it('reports messages that the stream no longer holds, at the start and in between', async () => {
+    await publish(10);
+    const manager = await nats.jetstreamManager();
+    await manager.streams.purge('EVENTS', { seq: 4 });
+    await manager.streams.deleteMessage('EVENTS', 6);
+    await manager.streams.deleteMessage('EVENTS', 7);
+    const gaps: SequenceGap[] = [];
+    const { handler, sequences } = collector();
+    newFeed({ onGap: (gap) => gaps.push(gap) }).start(0, handler);
+    await waitFor('what is left', () => sequences.length === 5);
+    expect(sequences).toEqual([4, 5, 8, 9, 10]);
+    expect(gaps).toEqual([
+      { from: 1, to: 3 },
+      { from: 6, to: 7 },
+    ]);
+  });
+
+  it('halts when the stream is created anew under it', async () => {
+    const { handler, sequences } = collector();
+    const halts: string[] = [];
+    const feed = newFeed({ onHalt: (reason) => halts.push(reason) });
+    feed.start(0, handler);
+    await publish(2);
+    await waitFor('two messages', () => sequences.length === 2);
+    const manager = await nats.jetstreamManager();
+    await manager.streams.delete('EVENTS');
+    await waitFor('the feed to notice', () => !feed.state.ready);
+    await ensureStreams(nats, SETTINGS, logger);
+    await waitFor('the feed to halt', () => halts.length === 1);
+    expect(halts[0]).toMatch(/^recreated: /);
+    expect(feed.state).toEqual({ ready: false, reason: halts[0] });
+  });
+
+  it('halts when the stream ends before the cursor', async () => {
+    await publish(5);
+    const { handler, sequences } = collector();
+    const feed = newFeed();
+    feed.start(9, handler);
+    await waitFor(
+      'the feed to halt',
+      () => !feed.state.ready && /^rolled_back: .* ends at 5/.test(feed.state.reason),
+    );
+    expect(sequences).toEqual([]);
+  });
+
+  it('builds its consumer again when the server falls silent', async () => {
+    const { handler, sequences } = collector();
+    const rebuilds: string[] = [];
+    const feed = newFeed({ heartbeatMs: 200, onRebuild: (reason) => rebuilds.push(reason) });
+    feed.start(0, handler);
+    await publish(2);
+    await waitFor('two messages', () => sequences.length === 2);
+    process.kill(server.pid, 'SIGSTOP');
+    await waitFor('the feed to notice', () => rebuilds.includes('heartbeats_missed'));
+    process.kill(server.pid, 'SIGCONT');
+    await publish(2);
+    await waitFor('four messages', () => sequences.length === 4);
+    expect(sequences).toEqual([1, 2, 3, 4]);
+  });
+
+  it('stays as it is while nothing happens', async () => {
+    const rebuilds: string[] = [];
+    const feed = newFeed({
+      heartbeatMs: 50,
+      pollIntervalMs: 20,
+      onRebuild: (reason) => rebuilds.push(reason),
+    });
+    feed.start(0, collector().handler);
+    await waitFor('the feed to consume', () => feed.state.ready);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    expect(rebuilds).toEqual([]);
+    expect(feed.lag).toBe(0);
+  });
+
+  it('reads its own subject only where the stream carries others as well, which are no gap', async () => {
+    const manager = await nats.jetstreamManager();
+    await manager.streams.add({ name: 'MIXED', subjects: ['clicks.>', 'other.>'] });
+    const settings = {
+      ...SETTINGS,
+      eventsStream: 'MIXED',
+      eventsSubject: 'clicks.>',
+      rejectedBytesMax: 2 ** 20,
+    };
+    await manager.streams.delete('EVENTS_REJECTED');
+    const mixed = await ensureStreams(nats, settings, logger);
+    await publish(1, 'clicks.a');
+    await publish(1, 'other.a');
+    await publish(1, 'clicks.b');
+    const gaps: SequenceGap[] = [];
+    const { handler, sequences } = collector();
+    newFeed({ onGap: (gap) => gaps.push(gap) }, mixed).start(0, handler);
+    await waitFor('two messages', () => sequences.length === 2);
+    expect(sequences).toEqual([1, 3]);
+    expect(gaps).toEqual([]);
+  });
+
+  it('reads messages of several mebibytes without stalling', async () => {
+    const jetStream = nats.jetstream();
+    const large = new Uint8Array(3 * 2 ** 20);
+    for (let index = 0; index < 20; index += 1) await jetStream.publish('events.default', large);
+    const { handler, messages } = collector();
+    newFeed().start(0, handler);
+    await waitFor('all of them', () => messages.length === 20);
+    expect(messages.every(({ data }) => data.length === large.length)).toBe(true);
+    expect(messages[0]?.decoded).toMatchObject({ rejection: { reason: 'too_large' } });
+  });
+});
+
+describe('setting up the streams', () => {
+  it('creates them with their limits and uses them as found the next time', async () => {
+    const manager = await nats.jetstreamManager();
+    const { config } = await manager.streams.info('EVENTS');
+    expect(config).toMatchObject({ storage: 'file', retention: 'limits', max_age: 3_600_000 * 1_000_000 });
+    const rejected = await manager.streams.info('EVENTS_REJECTED');
+    expect(rejected.config).toMatchObject({ subjects: ['rejected.>'], max_bytes: 2 ** 30, discard: 'old' });
+    const again = await ensureStreams(nats, { ...SETTINGS, eventsMaxAgeMs: 60_000 }, logger);
+    expect(again).toEqual(streams);
+  });
+
+  it('refuses a stream that does not carry the events, and a subject that another stream holds', async () => {
+    const other = { ...SETTINGS, eventsSubject: 'clicks.>' };
+    await expect(ensureStreams(nats, other, logger)).rejects.toThrow(
+      /EVENTS_STREAM EVENTS exists .* clicks\.>/,
+    );
+    const taken = { ...SETTINGS, eventsStream: 'SECOND' };
+    await expect(ensureStreams(nats, taken, logger)).rejects.toThrow(
+      /stream SECOND cannot be created: .*overlap/,
+    );
+  });
+});

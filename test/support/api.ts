@@ -1,0 +1,240 @@
+import { createApp } from '../../src/api/app.ts';
+import type { ApiPorts, CatalogPort, IngestEvent, RejectedEvent } from '../../src/api/ports.ts';
+import type { Attempt, Delivery } from '../../src/model/delivery.ts';
+import type { Fire } from '../../src/model/fire.ts';
+import type { Sequence } from '../../src/model/sequence.ts';
+
+/** The tokens of the in-memory ports: two OUs. */
+export const TOKEN_ONE = 'st_one';
+export const TOKEN_TWO = 'st_two';
+export const START_MS = Date.UTC(2026, 0, 1);
+
+export interface LogLine {
+  readonly level: string;
+  readonly fields: Record<string, unknown>;
+  readonly message: string;
+}
+
+/** What the in-memory ports hold; tests read and change it freely. */
+export interface World {
+  nowMs: number;
+  readonly sequences: Map<string, Sequence>;
+  catalogAvailable: boolean;
+  catalogWrites: number;
+  readonly published: { ou: string; events: readonly IngestEvent[] }[];
+  streamAvailable: boolean;
+  fires: Fire[];
+  deliveries: Delivery[];
+  attempts: Map<string, Attempt[]>;
+  rejected: { ou: string; event: RejectedEvent }[];
+  readonly log: LogLine[];
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The parsed body; undefined where there is none. */
+  readonly json: JsonObject;
+}
+export type JsonObject = { readonly [key: string]: unknown };
+
+/** The ports in memory, with the parts that a test replaces. */
+export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts; world: World } {
+  const world: World = {
+    nowMs: START_MS,
+    sequences: new Map(),
+    catalogAvailable: true,
+    catalogWrites: 0,
+    published: [],
+    streamAvailable: true,
+    fires: [],
+    deliveries: [],
+    attempts: new Map(),
+    rejected: [],
+    log: [],
+  };
+  const log = (level: string) => (fields: object, message: string) => {
+    world.log.push({ level, fields: { ...fields }, message });
+  };
+  const owners = new Map([
+    [TOKEN_ONE, 'one'],
+    [TOKEN_TWO, 'two'],
+  ]);
+  const ports: ApiPorts = {
+    tokens: {
+      lookup: (token) => {
+        const ou = owners.get(token);
+        return ou === undefined ? undefined : { ou };
+      },
+    },
+    catalog: memoryCatalog(world, replaced.sequencesPerOuMax ?? 10_000),
+    publish: async (ou, events) => {
+      if (!world.streamAvailable) return { ok: false, reason: 'unavailable' };
+      world.published.push({ ou, events });
+      return { ok: true };
+    },
+    fires: {
+      listFires: (ou, { page, limit, sequenceId, leadId, fromMicros, toMicros }) => {
+        const fires = world.fires
+          .filter((fire) => fire.ou === ou)
+          .filter((fire) => sequenceId === undefined || fire.sequenceId === sequenceId)
+          .filter((fire) => leadId === undefined || fire.leadId === leadId)
+          .filter((fire) => fromMicros === undefined || fire.firedAtMicros >= fromMicros)
+          .filter((fire) => toMicros === undefined || fire.firedAtMicros <= toMicros)
+          .sort((one, other) => other.firedAtMicros - one.firedAtMicros);
+        return { fires: fires.slice((page - 1) * limit, page * limit), total: fires.length };
+      },
+      fire: (ou, id) => world.fires.find((fire) => fire.ou === ou && fire.id === id),
+      deliveriesOf: (ou, id) => world.deliveries.filter((each) => each.ou === ou && each.fireId === id),
+    },
+    deliveries: {
+      listDeliveries: (ou, { page, limit, status, sequenceId }) => {
+        const deliveries = world.deliveries
+          .filter((delivery) => delivery.ou === ou)
+          .filter((delivery) => status === undefined || delivery.state === status)
+          .filter((delivery) => sequenceId === undefined || delivery.sequenceId === sequenceId);
+        return { deliveries: deliveries.slice((page - 1) * limit, page * limit), total: deliveries.length };
+      },
+      delivery: (ou, id) => {
+        const delivery = world.deliveries.find((each) => each.ou === ou && each.id === id);
+        return delivery && { delivery, attempts: world.attempts.get(id) ?? [] };
+      },
+    },
+    rejected: {
+      listRejected: async (ou, { page, limit }) => {
+        if (!world.streamAvailable) return { unavailable: 'the stream does not answer' };
+        const events = world.rejected.filter((each) => each.ou === ou).map(({ event }) => event);
+        return { events: events.slice((page - 1) * limit, page * limit), total: events.length };
+      },
+    },
+    checkWebhookUrl: (url) =>
+      new URL(url).hostname === '10.0.0.1'
+        ? { ok: false, reason: 'the address 10.0.0.1 is private' }
+        : { ok: true },
+    readiness: () => ({ ready: true, reasons: [] }),
+    metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'events_total 1\n' }),
+    logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+    nowMs: () => world.nowMs,
+    sequencesPerOuMax: 10_000,
+    ...replaced,
+  };
+  return { ports, world };
+}
+
+function memoryCatalog(world: World, sequencesPerOuMax: number): CatalogPort {
+  const keyOf = (ou: string, id: string) => `${ou}/${id}`;
+  return {
+    list: (ou) => [...world.sequences.values()].filter((sequence) => sequence.ou === ou),
+    get: (ou, id) => world.sequences.get(keyOf(ou, id)),
+    create: async (sequence) => {
+      if (!world.catalogAvailable) return { ok: false, reason: 'unavailable' };
+      const inOu = [...world.sequences.values()].filter(({ ou }) => ou === sequence.ou);
+      if (inOu.length >= sequencesPerOuMax) return { ok: false, reason: 'limit' };
+      world.sequences.set(keyOf(sequence.ou, sequence.id), sequence);
+      world.catalogWrites += 1;
+      return { ok: true, sequence };
+    },
+    update: async (ou, id, change) => {
+      if (!world.catalogAvailable) return { ok: false, reason: 'unavailable' };
+      const current = world.sequences.get(keyOf(ou, id));
+      if (current === undefined) return { ok: false, reason: 'not_found' };
+      const sequence = change(current);
+      if (sequence === current) return { ok: true, sequence };
+      world.sequences.set(keyOf(ou, id), sequence);
+      world.catalogWrites += 1;
+      return { ok: true, sequence };
+    },
+    remove: async (ou, id) => {
+      if (!world.catalogAvailable) return { ok: false, reason: 'unavailable' };
+      return world.sequences.delete(keyOf(ou, id)) ? { ok: true } : { ok: false, reason: 'not_found' };
+    },
+  };
+}
+
+export interface CallOptions {
+  /** null: no Authorization header. */
+  readonly token?: string | null;
+  readonly body?: unknown;
+  /** Sent as it is, instead of `body` as JSON. */
+  readonly rawBody?: string | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The app on in-memory ports, and a way to call it. */
+export function startApi(replaced: Partial<ApiPorts> = {}) {
+  const { ports, world } = memoryPorts(replaced);
+  const app = createApp(ports);
+  const call = async (method: string, path: string, options: CallOptions = {}): Promise<Answer> => {
+    const token = options.token === undefined ? TOKEN_ONE : options.token;
+    const body = options.rawBody ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
+    const headers = {
+      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...options.headers,
+    };
+    const response = await app.request(path, { method, headers, ...(body === undefined ? {} : { body }) });
+    return toAnswer(response);
+  };
+  const create = async (fields: object = {}, token: string = TOKEN_ONE): Promise<JsonObject> => {
+    const answer = await call('POST', '/sequences', { token, body: { ...MINIMAL_SEQUENCE, ...fields } });
+    if (answer.status !== 201) throw new Error(`creation answered ${answer.status}: ${answer.text}`);
+    return answer.json;
+  };
+  return { app, ports, world, call, create };
+}
+
+export const MINIMAL_SEQUENCE = { name: 'Buyers', event_types: ['view', 'buy'], window_seconds: 604_800 };
+
+export async function toAnswer(response: Response): Promise<Answer> {
+  const text = await response.text();
+  const isJson = text !== '' && /json/.test(response.headers.get('content-type') ?? '');
+  const json = isJson ? (JSON.parse(text) as JsonObject) : {};
+  return { status: response.status, headers: response.headers, text, json };
+}
+
+/** The `errors` of a problem, as a map of path to message. */
+export function errorsOf(answer: Answer): ReadonlyMap<string, string> {
+  const errors = (answer.json.errors ?? []) as readonly { path: string; message: string }[];
+  return new Map(errors.map(({ path, message }) => [path, message]));
+}
+
+export function aFire(fields: Partial<Fire> = {}): Fire {
+  return {
+    id: 'fire-1',
+    ou: 'one',
+    sequenceId: 'seq-1',
+    sequenceName: 'Buyers',
+    sequenceVersion: 1,
+    leadId: 'lead-1',
+    eventTypes: ['view', 'buy'],
+    events: [
+      { id: 'e1', type: 'view', timeMicros: START_MS * 1000 },
+      { id: 'e2', type: 'buy', timeMicros: START_MS * 1000 + 250_000 },
+    ],
+    completedAtMicros: START_MS * 1000 + 250_000,
+    firedAtMicros: START_MS * 1000 + 1_000_000,
+    streamSequence: 2,
+    late: false,
+    stale: false,
+    ...fields,
+  };
+}
+
+export function aDelivery(fields: Partial<Delivery> = {}): Delivery {
+  return {
+    id: 'dlv-1',
+    ou: 'one',
+    fireId: 'fire-1',
+    sequenceId: 'seq-1',
+    channel: 'webhook',
+    destination: 'https://example.com/hook',
+    state: 'pending',
+    reason: null,
+    attemptsMade: 0,
+    createdAtMs: START_MS,
+    dueAtMs: START_MS,
+    updatedAtMs: START_MS,
+    ...fields,
+  };
+}
