@@ -70,7 +70,7 @@ export class Checkpointer {
       bytes += await this.turnstile.run(() => this.writeLeads(keys));
     }
     await this.writer.write('the checkpoint', () => this.store.putCheckpoint(checkpoint));
-    await this.turnstile.run(() => this.sweep(checkpoint.clockMicros));
+    await this.turnstile.run(() => this.sweep(checkpoint.position));
     this.metrics.onCheckpoint(dirty.length, bytes, (performance.now() - startedMs) / 1000);
   }
 
@@ -88,10 +88,10 @@ export class Checkpointer {
     return bytes;
   }
 
-  /** The clock of the checkpoint that is on disk now: a restart reaches it too, before its first message. */
-  private async sweep(clockMicros: number): Promise<void> {
+  /** `position` is that of the checkpoint that is on disk now: a restart replays from there. */
+  private async sweep(position: number): Promise<void> {
     const leadsMax = Math.max(this.leadsPerTurn, Math.ceil(this.matcher.leadCount * SWEEP_FRACTION));
-    const gone = this.matcher.forgetSilent(leadsMax, clockMicros);
+    const gone = this.matcher.forgetSilent(leadsMax, position);
     if (gone.length === 0) return;
     await this.writer.write('the removal of silent leads', () => this.store.removeLeads(gone));
   }

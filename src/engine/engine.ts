@@ -112,7 +112,7 @@ export class Engine {
       this.positionValue = checkpoint.position;
       this.offset = checkpoint.position - checkpoint.stream.sequence;
       this.loadedMark = checkpoint.stream;
-      matcher.restoreClock(checkpoint.clockMicros);
+      matcher.restoreClock(checkpoint.clockMicros, checkpoint.silentBefore);
     }
     for (const { ou, leadId, state } of store.allLeads()) matcher.loadLead(ou, leadId, state);
     catalog.replayThrough(this.positionValue);
@@ -282,6 +282,7 @@ export class Engine {
     return {
       position,
       clockMicros: this.options.matcher.clockMicros,
+      silentBefore: this.options.matcher.silentBefore(),
       stream: { ...this.stream!, sequence: position - this.offset, ...this.messageMark() },
     };
   }

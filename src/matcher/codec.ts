@@ -6,7 +6,7 @@ import type { Program } from './program.ts';
  * A lead's state as bytes, version 1. All integers are LEB128 varints, times are 64-bit floats (they may be
  * infinite), strings are a length in bytes and UTF-8:
  *
- *     u8 version · newest time · applied stream sequence · forget-after time · reduce-above length
+ *     u8 version · newest time · applied stream sequence · last-heard time · reduce-above length
  *     type count · type names
  *     event count · events: type index, time since the previous event (the first: since the base time that
  *       precedes it), applied stream sequence − own stream sequence, id
@@ -32,7 +32,7 @@ export function encodeLead(lead: Lead, program: Program): Uint8Array {
   putByte(VERSION);
   putFloat(lead.newestMicros);
   putVarint(lead.appliedStreamSequence);
-  putFloat(lead.forgetAfterMicros);
+  putFloat(lead.lastHeardMicros);
   putVarint(lead.reduceAboveLength);
   putEvents(lead, program);
   putMarks(lead, program);
@@ -87,7 +87,7 @@ export function decodeLead(ou: OuId, leadId: LeadId, program: Program, state: Ui
   const lead = newLead(ou, leadId, 0);
   lead.newestMicros = reader.float();
   lead.appliedStreamSequence = reader.varint();
-  lead.forgetAfterMicros = reader.float();
+  lead.lastHeardMicros = reader.float();
   lead.reduceAboveLength = reader.varint();
   const types: number[] = [];
   for (let count = reader.varint(); count > 0; count--) types.push(program.internType(reader.string()));

@@ -23,8 +23,8 @@ export interface Lead {
   newestMicros: number;
   /** Stream sequence of the last accepted event: messages up to it are contained in this state (R13). */
   appliedStreamSequence: number;
-  /** When the arrival clock has moved past this, the lead is forgotten (R15). */
-  forgetAfterMicros: number;
+  /** The arrival clock at the last accepted event: how long the lead has been silent (R15). */
+  lastHeardMicros: number;
   /** Length of the log at which it is next reduced to what in-order matching needs (R15). */
   reduceAboveLength: number;
   /** Changed since it was last encoded. */
@@ -42,7 +42,7 @@ export function newLead(ou: OuId, leadId: LeadId, heldEventsMax: number): Lead {
     marks: null,
     newestMicros: Number.NEGATIVE_INFINITY,
     appliedStreamSequence: 0,
-    forgetAfterMicros: Number.POSITIVE_INFINITY,
+    lastHeardMicros: Number.NEGATIVE_INFINITY,
     reduceAboveLength: heldEventsMax,
     dirty: false,
     nothingExpiresUntilMicros: Number.NEGATIVE_INFINITY,
@@ -54,7 +54,7 @@ export function newLead(ou: OuId, leadId: LeadId, heldEventsMax: number): Lead {
 export function forget(lead: Lead, heldEventsMax: number): void {
   lead.log.clear();
   lead.newestMicros = Number.NEGATIVE_INFINITY;
-  lead.forgetAfterMicros = Number.POSITIVE_INFINITY;
+  lead.lastHeardMicros = Number.NEGATIVE_INFINITY;
   lead.reduceAboveLength = heldEventsMax;
   lead.nothingExpiresUntilMicros = Number.NEGATIVE_INFINITY;
   retainMarks(lead, (_key, mark) => mark.outlivesSilence);

@@ -16,6 +16,11 @@ export interface LeadKey {
 interface Tenant {
   readonly program: Program;
   readonly leads: Map<LeadId, Lead>;
+  /**
+   * Leads last heard of before this went silent under a largest window that has been changed since. One
+   * number is enough for all past windows: a lead was silent at the end of one of them or never (R15).
+   */
+  silentBeforeMicros: number;
 }
 
 const DUPLICATE: Outcome = { kind: 'duplicate' };
@@ -49,8 +54,19 @@ export class Matcher {
     return this.clock;
   }
 
-  restoreClock(clockMicros: number): void {
+  /** Per OU, the moment before which leads went silent under past windows; part of the state. */
+  silentBefore(): [OuId, number][] {
+    const entries: [OuId, number][] = [];
+    for (const [ou, { silentBeforeMicros }] of this.tenants) {
+      if (silentBeforeMicros > Number.NEGATIVE_INFINITY) entries.push([ou, silentBeforeMicros]);
+    }
+    return entries;
+  }
+
+  /** Puts the clock and `silentBefore` back; to be called after the sequences of that time were set. */
+  restoreClock(clockMicros: number, silentBefore: readonly (readonly [OuId, number])[]): void {
     this.clock = clockMicros;
+    for (const [ou, micros] of silentBefore) this.tenant(ou).silentBeforeMicros = micros;
   }
 
   /** Highest stream sequence that any lead's state contains. */
@@ -68,11 +84,11 @@ export class Matcher {
 
   /** Creates a sequence or replaces the one with its id; horizons stay (R16). */
   setSequence(definition: SequenceDefinition): void {
-    this.tenant(definition.ou).program.setSequence(definition);
+    this.change(this.tenant(definition.ou), (program) => program.setSequence(definition));
   }
 
   removeSequence(ou: OuId, id: SequenceId): void {
-    this.tenants.get(ou)?.program.removeSequence(id);
+    this.change(this.tenant(ou), (program) => program.removeSequence(id));
   }
 
   /**
@@ -86,24 +102,25 @@ export class Matcher {
   /** Applies one event; its stream sequence is above all those applied before, except in a replay. */
   apply(event: LeadEvent): Outcome {
     if (event.arrivalMicros > this.clock) this.clock = event.arrivalMicros;
-    if (event.timeMicros - event.arrivalMicros > this.limits.futureSkewMicros) {
-      return inFuture(event, this.limits.futureSkewMicros);
-    }
     const tenant = this.tenant(event.ou);
-    const lead = this.leadOf(tenant, event);
-    if (event.streamSequence <= lead.appliedStreamSequence) return REPLAYED;
-    const lengthBefore = lead.log.length;
-    if (this.clock > lead.forgetAfterMicros) this.forgetLead(lead);
-    if (lead.newestMicros - event.timeMicros > this.limits.allowedLatenessMicros) {
-      return tooLate(event, lead.newestMicros, this.limits.allowedLatenessMicros);
-    }
     const { program } = tenant;
+    const known = tenant.leads.get(event.leadId);
+    if (known !== undefined) {
+      if (event.streamSequence <= known.appliedStreamSequence) return REPLAYED;
+      if (this.isSilent(tenant, known)) this.forgetLead(known);
+      if (known.log.hasId(event.id)) return DUPLICATE;
+    }
+    const { futureSkewMicros, allowedLatenessMicros } = this.limits;
+    if (event.timeMicros - event.arrivalMicros > futureSkewMicros) return inFuture(event, futureSkewMicros);
+    const lead = known ?? this.createLead(tenant, event);
+    if (lead.newestMicros - event.timeMicros > allowedLatenessMicros) {
+      return tooLate(event, lead.newestMicros, allowedLatenessMicros);
+    }
     const type = program.typeId(event.type);
     const listed = type !== undefined && program.holdMicros(type) >= 0;
-    if (listed && lead.log.hasId(event.id)) return DUPLICATE;
-
     const late = event.timeMicros < lead.newestMicros;
-    this.accept(lead, event, program);
+    const lengthBefore = lead.log.length;
+    this.accept(lead, event);
     if (listed) {
       lead.log.insert(event.timeMicros, event.streamSequence, type, event.id);
       const expiresMicros = event.timeMicros + program.holdMicros(type) + this.limits.allowedLatenessMicros;
@@ -146,12 +163,12 @@ export class Matcher {
   }
 
   /**
-   * Frees up to `leadsMax` visited leads that are silent at a clock reading, going on where the last call
-   * stopped, and returns those of which nothing is left. When it runs changes no result: `apply` treats a
-   * silent lead as forgotten whether it was swept or not. The reading must be one that a restart would have
-   * reached too, or a replay could meet a lead that is gone too early.
+   * Frees silent leads among the next `leadsMax`, going on where the last call stopped, and returns those of
+   * which nothing is left. When it runs changes no result: `apply` treats a silent lead as forgotten whether
+   * it was swept or not. Leads with an event above `appliedThrough`, the position that a restart would replay
+   * from, are left alone, because a replay must find them as they were.
    */
-  forgetSilent(leadsMax: number, clockMicros: number): readonly LeadKey[] {
+  forgetSilent(leadsMax: number, appliedThrough: number): readonly LeadKey[] {
     const gone: LeadKey[] = [];
     this.sweep ??= this.sweepLeads();
     for (let visited = 0; visited < leadsMax; visited++) {
@@ -160,12 +177,11 @@ export class Matcher {
         this.sweep = null;
         break;
       }
-      const [{ program, leads }, lead] = next.value;
-      const isSilent = clockMicros > lead.forgetAfterMicros;
-      if (isSilent) {
-        this.heldEventCountValue -= lead.log.length;
-        this.forgetLead(lead);
-      }
+      const [tenant, lead] = next.value;
+      if (lead.appliedStreamSequence > appliedThrough) continue;
+      const { program, leads } = tenant;
+      const isSilent = this.isSilent(tenant, lead);
+      if (isSilent) this.forgetLead(lead);
       if (!isForgotten(lead)) continue;
       retainMarks(lead, (key) => program.idOf(key) !== undefined);
       if (lead.marks === null) {
@@ -188,32 +204,48 @@ export class Matcher {
   private tenant(ou: OuId): Tenant {
     let tenant = this.tenants.get(ou);
     if (tenant === undefined) {
-      tenant = { program: new Program(ou), leads: new Map() };
+      tenant = { program: new Program(ou), leads: new Map(), silentBeforeMicros: Number.NEGATIVE_INFINITY };
       this.tenants.set(ou, tenant);
     }
     return tenant;
   }
 
-  private leadOf(tenant: Tenant, event: LeadEvent): Lead {
-    let lead = tenant.leads.get(event.leadId);
-    if (lead === undefined) {
-      lead = newLead(event.ou, event.leadId, this.limits.heldEventsMax);
-      tenant.leads.set(event.leadId, lead);
-      this.leadCountValue++;
-    }
+  private createLead(tenant: Tenant, { ou, leadId }: LeadEvent): Lead {
+    const lead = newLead(ou, leadId, this.limits.heldEventsMax);
+    tenant.leads.set(leadId, lead);
+    this.leadCountValue++;
     return lead;
   }
 
+  /** Changes the program, and notes which leads were silent by the largest window until now. */
+  private change(tenant: Tenant, make: (program: Program) => void): void {
+    const { program } = tenant;
+    const silentBeforeMicros = this.silentBeforeMicros(tenant);
+    const windowMicrosMax = program.windowMicrosMax;
+    make(program);
+    if (program.windowMicrosMax !== windowMicrosMax) tenant.silentBeforeMicros = silentBeforeMicros;
+  }
+
+  private isSilent(tenant: Tenant, lead: Lead): boolean {
+    return !isForgotten(lead) && lead.lastHeardMicros < this.silentBeforeMicros(tenant);
+  }
+
+  private silentBeforeMicros({ program, silentBeforeMicros }: Tenant): number {
+    const spanMicros = program.windowMicrosMax + this.limits.allowedLatenessMicros;
+    return Math.max(silentBeforeMicros, this.clock - spanMicros);
+  }
+
   private forgetLead(lead: Lead): void {
+    this.heldEventCountValue -= lead.log.length;
     forget(lead, this.limits.heldEventsMax);
   }
 
   /** What every accepted event moves, whether its type is listed or not. */
-  private accept(lead: Lead, event: LeadEvent, program: Program): void {
+  private accept(lead: Lead, event: LeadEvent): void {
     lead.newestMicros = Math.max(lead.newestMicros, event.timeMicros);
     lead.appliedStreamSequence = event.streamSequence;
     this.appliedMax = Math.max(this.appliedMax, event.streamSequence);
-    lead.forgetAfterMicros = this.clock + program.windowMicrosMax + this.limits.allowedLatenessMicros;
+    lead.lastHeardMicros = this.clock;
     this.markDirty(lead);
   }
 

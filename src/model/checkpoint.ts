@@ -1,3 +1,5 @@
+import type { OuId } from './event.ts';
+
 /**
  * Where the lead states on disk stand in the stream, and how to recognize that place again.
  *
@@ -9,6 +11,11 @@ export interface Checkpoint {
   readonly position: number;
   /** The arrival clock at that position: the highest arrival time seen (R15). */
   readonly clockMicros: number;
+  /**
+   * Per OU: leads last heard of before this arrival time, in microseconds, went silent under a largest window
+   * that has been changed since (R15). OUs without such a change are absent.
+   */
+  readonly silentBefore: readonly (readonly [ou: OuId, micros: number])[];
   readonly stream: StreamMark;
 }
 

@@ -106,14 +106,14 @@ export class StateStore {
   }
 
   /**
-   * Writes the checkpoint and drops the changes that it covers, in one transaction; resolves when on disk.
-   * To be called after every lead state that the checkpoint covers was put.
+   * Writes the checkpoint and drops the changes before its position, in one transaction; resolves when on
+   * disk. Those at the position stay, since some may be younger than the checkpoint; making one a second time
+   * changes nothing. To be called after every lead state that the checkpoint covers was put.
    */
   async putCheckpoint(checkpoint: Checkpoint): Promise<void> {
     await this.environment.root.transaction(() => {
       this.meta.put(['checkpoint'], packRow(ROW_VERSION, checkpoint));
-      // The ordinal is no longer than a double's exact range, so this bound is above every covered key.
-      for (const key of [...this.changes.getKeys({ end: [checkpoint.position, Number.MAX_SAFE_INTEGER] })]) {
+      for (const key of [...this.changes.getKeys({ end: [checkpoint.position] })]) {
         this.changes.remove(key);
       }
     });

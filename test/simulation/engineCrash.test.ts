@@ -197,7 +197,7 @@ class Program {
   states(): Record<string, string> {
     // Leads that are silent at the last checkpoint may or may not have been swept.
     // The first call ends the round that the last checkpoint left unfinished.
-    for (let round = 0; round < 2; round++) this.matcher.forgetSilent(1000, this.matcher.clockMicros);
+    for (let round = 0; round < 2; round++) this.matcher.forgetSilent(1000, Number.MAX_SAFE_INTEGER);
     const states: Record<string, string> = {};
     for (const { ou, leadId } of this.matcher.leads()) {
       states[leadId] = Buffer.from(this.matcher.encodeLead(ou, leadId)!).toString('hex');

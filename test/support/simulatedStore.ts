@@ -85,7 +85,7 @@ export class SimulatedStore implements StateStorePort {
   putCheckpoint(checkpoint: Checkpoint): Promise<void> {
     return this.make((disk) => {
       disk.checkpoint = checkpoint;
-      disk.changes = disk.changes.filter(({ position }) => position > checkpoint.position);
+      disk.changes = disk.changes.filter(({ position }) => position >= checkpoint.position);
     });
   }
 

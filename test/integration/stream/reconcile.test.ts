@@ -33,6 +33,7 @@ async function checkpointAt(sequence: number, name = 'EVENTS'): Promise<Checkpoi
   return {
     position: sequence,
     clockMicros: messageAtPosition?.arrivalMicros ?? 0,
+    silentBefore: [],
     stream: {
       name,
       created,

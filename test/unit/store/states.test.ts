@@ -53,14 +53,28 @@ function sequence(id: string, name = id): Sequence {
 }
 
 function checkpointAt(position: number): Checkpoint {
-  const stream = { name: 'EVENTS', created: 'then', sequence: position, messageArrivalMicros: 1, messageDigest: 'x' };
-  return { position, clockMicros: 5, stream };
+  const stream = {
+    name: 'EVENTS',
+    created: 'then',
+    sequence: position,
+    messageArrivalMicros: 1,
+    messageDigest: 'x',
+  };
+  return { position, clockMicros: 5, silentBefore: [['__proto__', 3]], stream };
 }
 
 describe('the state store', () => {
   it('gives back lead states after a reopening, whatever characters the lead ids hold', async () => {
     const store = new StateStore(environment);
-    const leadIds = ['plain', '', 'nul\0in it', `${'\0'.repeat(200)}x`, '\0\0', 'é😀'.repeat(40), 'x'.repeat(256)];
+    const leadIds = [
+      'plain',
+      '',
+      'nul\0in it',
+      `${'\0'.repeat(200)}x`,
+      '\0\0',
+      'é😀'.repeat(40),
+      'x'.repeat(256),
+    ];
     const rows = leadIds.map((leadId, index) => ({ ou: 'ou', leadId, state: Uint8Array.of(1, index) }));
     await store.putLeads(rows);
     const found = [...(await reopen()).allLeads()];

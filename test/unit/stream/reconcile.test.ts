@@ -5,6 +5,7 @@ import { reconcile, type StreamFound } from '../../../src/stream/reconcile.ts';
 const CHECKPOINT: Checkpoint = {
   position: 100,
   clockMicros: 5_000,
+  silentBefore: [],
   stream: { name: 'EVENTS', created: 'T1', sequence: 100, messageArrivalMicros: 5_000, messageDigest: 'aa' },
 };
 

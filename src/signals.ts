@@ -1,0 +1,41 @@
+/** A second signal within this time is taken for the first. */
+const SAME_SIGNAL_MS = 1_000;
+
+/** The part of `process` that is needed here. */
+interface SignalSource {
+  on(signal: 'SIGINT' | 'SIGTERM', listener: (signal: NodeJS.Signals) => void): unknown;
+}
+
+/**
+ * Calls `stop` at the first SIGINT or SIGTERM. Another one while stopping means: now, and ends the process –
+ * unless it comes at once. One Ctrl-C under npm arrives twice within milliseconds, from the terminal and
+ * passed on by npm, and that must not cut the drain short.
+ */
+export function onStopSignal(
+  stop: (signal: NodeJS.Signals) => void,
+  source: SignalSource = process,
+  nowMs: () => number = () => performance.now(),
+  end: () => void = endNow,
+): void {
+  let stoppingSinceMs: number | null = null;
+  const listener = (signal: NodeJS.Signals): void => {
+    if (stoppingSinceMs === null) {
+      stoppingSinceMs = nowMs();
+      stop(signal);
+    } else if (nowMs() - stoppingSinceMs > SAME_SIGNAL_MS) {
+      end();
+    }
+  };
+  source.on('SIGINT', listener);
+  source.on('SIGTERM', listener);
+}
+
+/**
+ * Ends the process without waiting for anything. `process.exit` waits for the thread pool, and there a write
+ * of LMDB may be waiting for the main thread, so that both wait for ever. The exit listeners run; then
+ * nothing more does. What is on disk is whole at every moment, as after a crash.
+ */
+function endNow(): void {
+  process.on('exit', () => process.kill(process.pid, 'SIGKILL'));
+  process.exit();
+}

@@ -1,0 +1,109 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Matcher } from '../../src/matcher/matcher.ts';
+import { Oracle } from '../support/oracle.ts';
+import { firstDifference, matcherPlay, oraclePlay, play, type Tally } from '../support/oracleDuel.ts';
+import { type ScriptShape, scripts } from '../support/oracleScripts.ts';
+
+const HUGE = 1_000_000;
+
+const SHAPES: readonly { readonly name: string; readonly runs: number; readonly shape: ScriptShape }[] = [
+  {
+    name: 'a dense feed of one lead, without changes',
+    runs: 4000,
+    shape: {
+      typesMax: 2,
+      leadsMax: 1,
+      sequencesMax: 4,
+      stepsMax: 4,
+      commandsMax: 30,
+      changeWeight: 0,
+      disorder: true,
+    },
+  },
+  {
+    name: 'several leads with changes, restarts and sweeps',
+    runs: 5000,
+    shape: {
+      typesMax: 4,
+      leadsMax: 4,
+      sequencesMax: 8,
+      stepsMax: 5,
+      commandsMax: 60,
+      changeWeight: 20,
+      disorder: true,
+    },
+  },
+  {
+    name: 'changes at every other turn',
+    runs: 4000,
+    shape: {
+      typesMax: 3,
+      leadsMax: 1,
+      sequencesMax: 4,
+      stepsMax: 3,
+      commandsMax: 40,
+      changeWeight: 100,
+      disorder: true,
+    },
+  },
+  {
+    name: 'long logs of one lead, with late events and changes',
+    runs: 1000,
+    shape: {
+      typesMax: 4,
+      leadsMax: 1,
+      sequencesMax: 6,
+      stepsMax: 5,
+      commandsMin: 100,
+      commandsMax: 200,
+      spanFactor: 6,
+      changeWeight: 3,
+      disorder: true,
+    },
+  },
+  {
+    name: 'events in order, with long runs and ties',
+    runs: 1500,
+    shape: {
+      typesMax: 3,
+      leadsMax: 1,
+      sequencesMax: 8,
+      stepsMax: 5,
+      commandsMax: 80,
+      changeWeight: 5,
+      disorder: false,
+    },
+  },
+];
+
+describe('the matcher agrees with the oracle on every outcome', () => {
+  const tally: Tally = new Map();
+
+  it.each(SHAPES)('R1 to R20: $name', ({ shape, runs }) => {
+    fc.assert(
+      fc.property(scripts(shape), (script) => {
+        const options = { heldEventsMax: HUGE, restarts: true, sweeps: true };
+        const expected = play(
+          script,
+          { ...options, tally },
+          oraclePlay((limits) => new Oracle(limits)),
+        );
+        const actual = play(
+          script,
+          options,
+          matcherPlay((limits) => new Matcher(limits)),
+        );
+        expect(firstDifference(actual, expected)).toBeNull();
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  it('and the histories reached every kind of outcome many times', () => {
+    const kinds = ['held', 'unlisted', 'duplicate', 'too_late', 'in_future', 'several completions'];
+    const features = ['completion', 'late', 'stale', 'once_per_lead', 'cooldown', 'three or more steps'];
+    const rare = [...kinds, ...features].filter((name) => (tally.get(name) ?? 0) < 200);
+    expect(rare, JSON.stringify([...tally])).toEqual([]);
+  });
+});

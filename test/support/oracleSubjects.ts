@@ -1,0 +1,40 @@
+import { Matcher } from '../../src/matcher/matcher.ts';
+import type { MatcherLimits } from '../../src/matcher/outcome.ts';
+import { Oracle } from './oracle.ts';
+import { Bench, type Subject, YEAR_MICROS } from './oracleBench.ts';
+
+/** Limits that leave the rules of lateness, the future and boundedness out of an example. */
+export const WIDE_LIMITS: MatcherLimits = {
+  allowedLatenessMicros: YEAR_MICROS,
+  futureSkewMicros: YEAR_MICROS,
+  heldEventsMax: 1_000_000,
+};
+
+/** The examples hold for the matcher and, as a check on the examiner, for the oracle. */
+export const SUBJECTS: readonly {
+  readonly name: string;
+  readonly create: (limits: MatcherLimits) => Subject;
+}[] = [
+  { name: 'matcher', create: (limits) => new Matcher(limits) },
+  { name: 'oracle', create: (limits) => new Oracle(limits) },
+];
+
+export function matcherBench(limits: Partial<MatcherLimits> = {}): Bench<Matcher> {
+  return new Bench(new Matcher({ ...WIDE_LIMITS, ...limits }));
+}
+
+/** A matcher in the state of another, as after a restart from a checkpoint. */
+export function restarted(
+  matcher: Matcher,
+  limits: MatcherLimits,
+  define: (fresh: Matcher) => void,
+): Matcher {
+  const fresh = new Matcher(limits);
+  define(fresh);
+  fresh.restoreClock(matcher.clockMicros, matcher.silentBefore());
+  for (const { ou, leadId } of matcher.leads()) {
+    const state = matcher.encodeLead(ou, leadId);
+    if (state !== undefined) fresh.loadLead(ou, leadId, state);
+  }
+  return fresh;
+}
