@@ -1,6 +1,6 @@
 import { startProgram } from './compose.ts';
 import { describeConfig, loadConfig } from './config/load.ts';
-import { onStopSignal } from './signals.ts';
+import { endNow, onStopSignal } from './signals.ts';
 import { createLog } from './telemetry/log.ts';
 
 async function main(): Promise<void> {
@@ -14,16 +14,21 @@ async function main(): Promise<void> {
       .then((program) => program.stop())
       .then(
         () => process.exit(0),
-        (error: unknown) => fail(error),
+        (error: unknown) => {
+          report(error);
+          endNow();
+        },
       );
   });
   const { firstToken } = await starting;
   if (firstToken !== null) console.log(`API token for OU default, shown only now: ${firstToken}`);
 }
 
-function fail(error: unknown): void {
+function report(error: unknown): void {
   console.error(`sequence-triggers: ${error instanceof Error ? error.message : String(error)}`);
-  process.exit(1);
 }
 
-main().catch(fail);
+main().catch((error: unknown) => {
+  report(error);
+  process.exit(1);
+});

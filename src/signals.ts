@@ -31,11 +31,11 @@ export function onStopSignal(
 }
 
 /**
- * Ends the process without waiting for anything. `process.exit` waits for the thread pool, and there a write
- * of LMDB may be waiting for the main thread, so that both wait for ever. The exit listeners run; then
- * nothing more does. What is on disk is whole at every moment, as after a crash.
+ * Ends the process without a drain. `process.exit` alone waits for the thread pool, and there a write of LMDB
+ * may be waiting for the main thread, so that both wait for ever. The exit listeners run (they end the
+ * embedded server), and then nothing more does.
  */
-function endNow(): void {
+export function endNow(): void {
   process.on('exit', () => process.kill(process.pid, 'SIGKILL'));
   process.exit();
 }

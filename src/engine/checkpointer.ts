@@ -70,7 +70,7 @@ export class Checkpointer {
       bytes += await this.turnstile.run(() => this.writeLeads(keys));
     }
     await this.writer.write('the checkpoint', () => this.store.putCheckpoint(checkpoint));
-    await this.turnstile.run(() => this.sweep(checkpoint.position));
+    await this.turnstile.run(() => this.sweep(checkpoint));
     this.metrics.onCheckpoint(dirty.length, bytes, (performance.now() - startedMs) / 1000);
   }
 
@@ -88,10 +88,10 @@ export class Checkpointer {
     return bytes;
   }
 
-  /** `position` is that of the checkpoint that is on disk now: a restart replays from there. */
-  private async sweep(position: number): Promise<void> {
+  /** By the silence at the checkpoint that is on disk now, because a restart begins with that. */
+  private async sweep({ silentBefore }: Checkpoint): Promise<void> {
     const leadsMax = Math.max(this.leadsPerTurn, Math.ceil(this.matcher.leadCount * SWEEP_FRACTION));
-    const gone = this.matcher.forgetSilent(leadsMax, position);
+    const gone = this.matcher.forgetSilent(leadsMax, silentBefore);
     if (gone.length === 0) return;
     await this.writer.write('the removal of silent leads', () => this.store.removeLeads(gone));
   }

@@ -54,11 +54,12 @@ export class Matcher {
     return this.clock;
   }
 
-  /** Per OU, the moment before which leads went silent under past windows; part of the state. */
+  /** Per OU with any: leads last heard of before this are silent by now, and count as forgotten (R15). */
   silentBefore(): [OuId, number][] {
     const entries: [OuId, number][] = [];
-    for (const [ou, { silentBeforeMicros }] of this.tenants) {
-      if (silentBeforeMicros > Number.NEGATIVE_INFINITY) entries.push([ou, silentBeforeMicros]);
+    for (const [ou, tenant] of this.tenants) {
+      const micros = this.silentBeforeMicros(tenant);
+      if (micros > Number.NEGATIVE_INFINITY) entries.push([ou, micros]);
     }
     return entries;
   }
@@ -163,13 +164,14 @@ export class Matcher {
   }
 
   /**
-   * Frees silent leads among the next `leadsMax`, going on where the last call stopped, and returns those of
-   * which nothing is left. When it runs changes no result: `apply` treats a silent lead as forgotten whether
-   * it was swept or not. Leads with an event above `appliedThrough`, the position that a restart would replay
-   * from, are left alone, because a replay must find them as they were.
+   * Frees the silent ones of the next `leadsMax` leads, going on where the last call stopped, and returns
+   * those of which nothing is left. When it runs changes no result: `apply` treats a silent lead as forgotten
+   * whether it was swept or not. `silentBefore` is to be what a restart would begin with; a later one could
+   * free leads that a replay still has to judge messages by.
    */
-  forgetSilent(leadsMax: number, appliedThrough: number): readonly LeadKey[] {
+  forgetSilent(leadsMax: number, silentBefore: readonly (readonly [OuId, number])[]): readonly LeadKey[] {
     const gone: LeadKey[] = [];
+    const silentBeforeByOu = new Map(silentBefore);
     this.sweep ??= this.sweepLeads();
     for (let visited = 0; visited < leadsMax; visited++) {
       const next = this.sweep.next();
@@ -177,10 +179,9 @@ export class Matcher {
         this.sweep = null;
         break;
       }
-      const [tenant, lead] = next.value;
-      if (lead.appliedStreamSequence > appliedThrough) continue;
-      const { program, leads } = tenant;
-      const isSilent = this.isSilent(tenant, lead);
+      const [{ program, leads }, lead] = next.value;
+      const silentBeforeMicros = silentBeforeByOu.get(lead.ou) ?? Number.NEGATIVE_INFINITY;
+      const isSilent = !isForgotten(lead) && lead.lastHeardMicros < silentBeforeMicros;
       if (isSilent) this.forgetLead(lead);
       if (!isForgotten(lead)) continue;
       retainMarks(lead, (key) => program.idOf(key) !== undefined);

@@ -11,10 +11,7 @@ export interface Checkpoint {
   readonly position: number;
   /** The arrival clock at that position: the highest arrival time seen (R15). */
   readonly clockMicros: number;
-  /**
-   * Per OU: leads last heard of before this arrival time, in microseconds, went silent under a largest window
-   * that has been changed since (R15). OUs without such a change are absent.
-   */
+  /** Per OU with any: leads last heard of before this arrival time were silent at the position (R15). */
   readonly silentBefore: readonly (readonly [ou: OuId, micros: number])[];
   readonly stream: StreamMark;
 }

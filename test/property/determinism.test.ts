@@ -220,12 +220,12 @@ describe('determinism', () => {
     for (const lead of ['a1', 'a2', 'a3']) b.fires('B0', { lead });
     b.fires('A0', { lead: 'fired' });
     b.fires('B30@30', { lead: 'busy' });
-    b.subject.forgetSilent(100, Number.MAX_SAFE_INTEGER);
+    b.subject.forgetSilent(100, b.subject.silentBefore());
     expect([...b.subject.leads()]).toHaveLength(5);
     b.fires('U31', { lead: 'busy' });
-    b.subject.forgetSilent(1, Number.MAX_SAFE_INTEGER);
+    b.subject.forgetSilent(1, b.subject.silentBefore());
     expect([...b.subject.leads()].length).toBeGreaterThanOrEqual(4);
-    for (let sweep = 0; sweep < 10; sweep++) b.subject.forgetSilent(2, Number.MAX_SAFE_INTEGER);
+    for (let sweep = 0; sweep < 10; sweep++) b.subject.forgetSilent(2, b.subject.silentBefore());
     const names = [...b.subject.leads()].map(({ leadId }) => leadId);
     expect(names).toContain('busy');
     expect(names.filter((name) => name.startsWith('a'))).toEqual([]);

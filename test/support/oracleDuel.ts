@@ -108,7 +108,7 @@ export function matcherPlay(create: (limits: Limits) => Matcher): Play {
       return current;
     },
     sweep: (_, leadsMax) => {
-      the().forgetSilent(leadsMax, Number.MAX_SAFE_INTEGER);
+      the().forgetSilent(leadsMax, the().silentBefore());
     },
   };
 }

@@ -1,0 +1,133 @@
+import { createReadStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { type Duplex, PassThrough, pipeline } from 'node:stream';
+import { parseArgs } from 'node:util';
+import { createGunzip } from 'node:zlib';
+import { loadConfig } from '../config/load.ts';
+import { openConnection } from '../stream/connection.ts';
+import { messageOf } from '../stream/ports.ts';
+import { type ReplayProgress, replayLines, splitLines } from '../stream/replay.ts';
+import { serverUrlPath } from '../stream/server.ts';
+import { isOu, OU_ALLOWED, subjectOfOu } from '../stream/subject.ts';
+
+/**
+ * `npm run replay -- FILE [--ou OU] [--rate N]`: publishes an NDJSON file (plain or gzip) to the events
+ * subject of an OU, in the order of its lines. Lines that the program will reject are published too, so that
+ * they show up among the rejected events, and are named at the end.
+ */
+const USAGE =
+  'usage: npm run replay -- FILE.ndjson[.gz] [--ou OU, default unless told] [--rate EVENTS_PER_SECOND]';
+const CONNECT_ATTEMPTS_MAX = 3;
+const REPORT_EVERY_MS = 250;
+const REPORT_LINES_EVERY_MS = 5_000;
+const BAR_CELLS = 30;
+
+interface Arguments {
+  readonly file: string;
+  readonly ou: string;
+  /** Events per second; null: as fast as the server takes them. */
+  readonly rate: number | null;
+}
+
+function readArguments(argv: readonly string[]): Arguments {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: { ou: { type: 'string', default: 'default' }, rate: { type: 'string' } },
+  });
+  const [file, ...others] = positionals;
+  if (file === undefined || others.length > 0) throw new Error(USAGE);
+  if (!isOu(values.ou)) throw new Error(`--ou is ${values.ou}, but must be ${OU_ALLOWED}`);
+  const rate = values.rate === undefined ? null : Number(values.rate);
+  if (rate !== null && !(rate > 0 && Number.isFinite(rate))) {
+    throw new Error(`--rate is ${values.rate}, but must be a number of events per second above 0`);
+  }
+  return { file, ou: values.ou, rate };
+}
+
+/** NATS_URL, or the embedded server of the program that runs on the same DATA_DIR. */
+async function serverUrl(natsUrl: string | null, dataDir: string): Promise<string> {
+  if (natsUrl !== null) return natsUrl;
+  try {
+    return (await readFile(serverUrlPath(dataDir), 'utf8')).trim();
+  } catch {
+    throw new Error(
+      `NATS_URL is not set and no program runs on DATA_DIR ${dataDir}; start it first (npm start), or set NATS_URL`,
+    );
+  }
+}
+
+/** The file's content, unpacked, and how many of its bytes on disk have been read. */
+function openFile(file: string): { readonly content: Duplex; readonly bytesRead: () => number } {
+  const source = createReadStream(file);
+  const content: Duplex = file.endsWith('.gz') ? createGunzip() : new PassThrough();
+  // An error of either ends the other; it reaches us where the content is read.
+  pipeline(source, content, () => undefined);
+  return { content, bytesRead: () => source.bytesRead };
+}
+
+function bar(fraction: number, { published }: ReplayProgress, startedAtMs: number): string {
+  const filled = Math.round(Math.min(1, fraction) * BAR_CELLS);
+  const perSecond = Math.round(published / Math.max(0.001, (Date.now() - startedAtMs) / 1_000));
+  const cells = '█'.repeat(filled) + '░'.repeat(BAR_CELLS - filled);
+  return `${cells} ${Math.round(fraction * 100)} %  ${published} events  ${perSecond}/s`;
+}
+
+/** A bar that is drawn over itself on a terminal, a plain line now and then elsewhere. */
+function showProgress(line: () => string): () => void {
+  const isTerminal = process.stderr.isTTY;
+  const draw = (): void => {
+    process.stderr.write(isTerminal ? `\r\u001b[K${line()}` : `${line()}\n`);
+  };
+  const timer = setInterval(draw, isTerminal ? REPORT_EVERY_MS : REPORT_LINES_EVERY_MS);
+  return () => {
+    clearInterval(timer);
+    if (isTerminal) process.stderr.write(`\r\u001b[K${line()}\n`);
+  };
+}
+
+const logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (_fields: object, message: string) => process.stderr.write(`${message}\n`),
+  error: (_fields: object, message: string) => process.stderr.write(`${message}\n`),
+};
+
+async function main(): Promise<void> {
+  const { file, ou, rate } = readArguments(process.argv.slice(2));
+  const config = loadConfig();
+  const { size } = await stat(file);
+  const connection = await openConnection(
+    {
+      url: await serverUrl(config.natsUrl, config.dataDir),
+      credsFile: config.natsCredsFile,
+      token: config.natsToken,
+      name: 'sequence-triggers replay',
+      attemptsMax: CONNECT_ATTEMPTS_MAX,
+    },
+    logger,
+  );
+  const { content, bytesRead } = openFile(file);
+  const progress: ReplayProgress = { published: 0, blank: 0, bad: 0, firstBad: [] };
+  const startedAtMs = Date.now();
+  const finish = showProgress(() => bar(size === 0 ? 1 : bytesRead() / size, progress, startedAtMs));
+  try {
+    const target = { subject: subjectOfOu(config.eventsSubject, ou), rate };
+    await replayLines(connection.nats, splitLines(content), target, progress);
+  } finally {
+    finish();
+    await connection.close();
+  }
+  for (const { line, reason } of progress.firstBad) process.stdout.write(`line ${line}: ${reason}\n`);
+  const more = progress.bad - progress.firstBad.length;
+  if (more > 0) process.stdout.write(`… and ${more} more bad lines\n`);
+  const seconds = ((Date.now() - startedAtMs) / 1_000).toFixed(1);
+  process.stdout.write(
+    `published ${progress.published} events to OU ${ou} in ${seconds} s; ${progress.bad} of them will be rejected\n`,
+  );
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${messageOf(error)}\n`);
+  process.exitCode = 1;
+});
