@@ -92,7 +92,9 @@ describe('the npm scripts', () => {
       ['bench', 'demo', 'format', 'lint', 'replay', 'start', 'test', 'tokens', 'typecheck'].sort(),
     );
     for (const script of Object.values(scripts)) {
-      expect(script).toMatch(/^node src\/cli\/setup\.mjs( --no-build)? && exec \S+/);
+      expect(script).toMatch(
+        /^node src\/cli\/setup\.mjs( --no-build)? && (UV_THREADPOOL_SIZE=\d+ )?exec \S+/,
+      );
     }
   });
 
