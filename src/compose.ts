@@ -18,6 +18,7 @@ import { type Environment, openEnvironment } from './store/environment.ts';
 import { FireStore } from './store/fires.ts';
 import { StateStore } from './store/states.ts';
 import { openTokenStore, type TokenStore } from './store/tokens.ts';
+import { digestOf } from './stream/reconcile.ts';
 import { openStreamRoom, type StreamRoom } from './stream/room.ts';
 import type { Logger } from './telemetry/log.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
@@ -160,6 +161,7 @@ function loadCore(config: Config, log: Logger): Core {
         nowMs: Date.now(),
         firstDelayMs: config.retryScheduleMs[0] ?? 0,
       }),
+    digestOf,
     onDeliveriesDurable: (durable) => outbox.wake(durable),
     metrics,
     logger: log,

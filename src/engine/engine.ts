@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Matcher } from '../matcher/matcher.ts';
 import type { Completion } from '../matcher/outcome.ts';
 import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
@@ -27,6 +26,8 @@ export interface EngineOptions {
   readonly commitFires: CommitFires;
   readonly storeRejected: StoreRejected;
   readonly planDeliveries: PlanDeliveries;
+  /** How a checkpoint recognizes a message by its bytes; start-up compares by the same. */
+  readonly digestOf: (data: Uint8Array) => string;
   /** Called with deliveries that are on disk now. */
   readonly onDeliveriesDurable: (deliveries: readonly Delivery[]) => void;
   readonly metrics: EngineMetrics;
@@ -295,13 +296,8 @@ export class Engine {
       };
     }
     const { arrivalMicros, data } = this.lastMessage;
-    return { messageArrivalMicros: arrivalMicros, messageDigest: digestOf(data) };
+    return { messageArrivalMicros: arrivalMicros, messageDigest: this.options.digestOf(data) };
   }
-}
-
-/** How a checkpoint recognizes a message: SHA-256 of its bytes, hexadecimal. */
-export function digestOf(data: Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
 }
 
 function atPosition(event: LeadEvent, position: number): LeadEvent {

@@ -5,6 +5,7 @@ import { Engine } from '../../src/engine/engine.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
 import type { FeedMessage, LeadEvent } from '../../src/model/event.ts';
 import type { Refire, Sequence } from '../../src/model/sequence.ts';
+import { aSequence } from '../support/outbox.ts';
 import { SimulatedStore } from '../support/simulatedStore.ts';
 
 const SECOND = 1_000_000;
@@ -151,6 +152,7 @@ class Program {
         rejected.add(message.streamSequence);
       },
       planDeliveries: () => [],
+      digestOf: (data) => Buffer.from(data).toString('hex'),
       onDeliveriesDurable: () => {},
       metrics: { onGroup: () => {}, onCheckpoint: () => {} },
       logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
@@ -210,29 +212,15 @@ class Program {
 }
 
 function sequenceOf(index: number, step: Extract<Step, { kind: 'create' }>): Sequence {
-  return {
+  return aSequence({
     ou: 'ou',
     id: `seq-${index}`,
-    name: `sequence ${index}`,
     eventTypes: step.steps.map((type) => `type-${type}`),
     windowSeconds: step.window,
-    windowUnit: '',
     ordered: step.ordered,
-    webhookUrl: null,
-    webhookSecret: 'whsec_',
-    previousWebhookSecret: null,
-    emails: [],
-    emailSubject: null,
-    emailPreheader: null,
-    emailMessage: null,
-    active: true,
     refire: REFIRES[step.refire]!,
-    maxFireDelaySeconds: null,
-    effectiveFrom: 0,
-    version: 1,
     createdAtMs: index,
-    updatedAtMs: index,
-  };
+  });
 }
 
 async function runWithoutCrash(script: readonly Step[]): Promise<Program> {

@@ -6,6 +6,7 @@ import type { Checkpoint } from '../../../src/model/checkpoint.ts';
 import type { Sequence } from '../../../src/model/sequence.ts';
 import { type Environment, openEnvironment, packRow } from '../../../src/store/environment.ts';
 import { partitionOf, StateStore } from '../../../src/store/states.ts';
+import { aSequence } from '../../support/outbox.ts';
 
 let directory: string;
 let environment: Environment;
@@ -27,29 +28,7 @@ async function reopen(): Promise<StateStore> {
 }
 
 function sequence(id: string, name = id): Sequence {
-  return {
-    ou: 'ou',
-    id,
-    name,
-    eventTypes: ['a'],
-    windowSeconds: 1,
-    windowUnit: '1 second',
-    ordered: false,
-    webhookUrl: null,
-    webhookSecret: 'whsec_',
-    previousWebhookSecret: null,
-    emails: [],
-    emailSubject: null,
-    emailPreheader: null,
-    emailMessage: null,
-    active: true,
-    refire: { mode: 'every' },
-    maxFireDelaySeconds: null,
-    effectiveFrom: 0,
-    version: 1,
-    createdAtMs: 1,
-    updatedAtMs: 1,
-  };
+  return aSequence({ ou: 'ou', id, name });
 }
 
 function checkpointAt(position: number): Checkpoint {
