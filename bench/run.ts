@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util';
+import { benchFireLatency } from './fireLatency/index.ts';
 import { benchMatcher } from './matcher/index.ts';
 import { type BenchReport, publish } from './report.ts';
 
 const BENCHMARKS: Readonly<Record<string, (scale: number) => Promise<BenchReport>>> = {
   matcher: benchMatcher,
+  fireLatency: benchFireLatency,
 };
 
 const USAGE = `usage: npm run bench -- [NAME ...] [--scale N]

@@ -1,0 +1,210 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { connect, type NatsConnection } from 'nats';
+import { seededRandom } from '../random.ts';
+import type { BenchReport, Row } from '../report.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+const TOKEN = 'bench-token';
+const RATES = [1_000, 10_000, 20_000];
+const SECONDS = 10;
+const WARMUP_SECONDS = 2;
+const LEADS = 20_000;
+const TYPES = 200;
+const SEQUENCES = 1_000;
+/** One event in so many is the second step of a lead whose first step was published just before it. */
+const EVENTS_PER_FIRE = 50;
+const START_MS_MAX = 20_000;
+const SETTLE_MS_MAX = 30_000;
+
+/**
+ * From publishing to receiving the webhook, with the program, its nats-server and the receiver as processes
+ * of one machine. Events are offered at a fixed rate; a latency counts from the moment at which the schedule
+ * wanted the completing event sent, so that a publisher that falls behind does not hide a delay (no
+ * coordinated omission).
+ *
+ * @param scale of the duration; 1 is ten seconds for each rate.
+ */
+export async function benchFireLatency(scale: number): Promise<BenchReport> {
+  const rows: Row[] = [];
+  for (const rate of RATES) rows.push(await measure(rate, Math.max(1, SECONDS * scale)));
+  return {
+    name: 'fireLatency',
+    tables: [
+      { title: `publish to POST received, ms; ${SEQUENCES} sequences, checkpoints and flushes on`, rows },
+    ],
+  };
+}
+
+async function measure(rate: number, seconds: number): Promise<Row> {
+  const dueMsByLead = new Map<string, number>();
+  const histogram = createHistogram();
+  const receiver = await startReceiver(dueMsByLead, histogram);
+  const dataDir = mkdtempSync(join(tmpdir(), 'sequence-triggers-bench-'));
+  const program = await startProgram(dataDir);
+  try {
+    await createSequences(program.url, `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`);
+    const client = await connect({ servers: program.natsUrl });
+    await publish(client, rate, WARMUP_SECONDS, 'warm', () => undefined);
+    const fires = await publish(client, rate, seconds, 'lead', (lead, dueMs) => dueMsByLead.set(lead, dueMs));
+    await client.drain();
+    for (let waitedMs = 0; dueMsByLead.size > 0 && waitedMs < SETTLE_MS_MAX; waitedMs += 50) await sleep(50);
+    if (dueMsByLead.size > 0) throw new Error(`${dueMsByLead.size} of ${fires} fires were not received`);
+    return {
+      'events/s offered': rate,
+      fires,
+      p50: round(histogram.percentile(50)),
+      p99: round(histogram.percentile(99)),
+      'p99.9': round(histogram.percentile(99.9)),
+      max: round(histogram.max),
+    };
+  } finally {
+    program.process.kill('SIGTERM');
+    await new Promise((resolve) => program.process.once('exit', resolve));
+    receiver.closeAllConnections();
+    receiver.close();
+    rmSync(dataDir, { recursive: true });
+  }
+}
+
+/** Histograms hold integers: microseconds. */
+function round(micros: number): number {
+  return Math.round(micros / 10) / 100;
+}
+
+function startReceiver(dueMsByLead: Map<string, number>, histogram: RecordableHistogram): Promise<Server> {
+  const server = createServer((request, response) => {
+    const receivedMs = performance.now();
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      response.end();
+      const { lead_id } = JSON.parse(Buffer.concat(chunks).toString()) as { lead_id: string };
+      const dueMs = dueMsByLead.get(lead_id);
+      if (dueMs === undefined) return;
+      dueMsByLead.delete(lead_id);
+      histogram.record(Math.max(1, Math.round((receivedMs - dueMs) * 1000)));
+    });
+  });
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve(server));
+  });
+}
+
+interface RunningProgram {
+  readonly process: ChildProcess;
+  readonly url: string;
+  readonly natsUrl: string;
+}
+
+async function startProgram(dataDir: string): Promise<RunningProgram> {
+  const child = spawn(process.execPath, [MAIN], {
+    env: {
+      PATH: process.env.PATH,
+      NATS_SERVER_BIN: process.env.NATS_SERVER_BIN,
+      DATA_DIR: dataDir,
+      HTTP_PORT: '0',
+      LOG_FORMAT: 'json',
+      API_TOKENS: `default=${TOKEN}`,
+      WEBHOOK_ALLOW_CIDRS: '127.0.0.0/8',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    // Only the start is of interest; later there is a line per delivery.
+    if (output.length < 100_000) output += chunk.toString();
+  });
+  for (let waitedMs = 0; waitedMs < START_MS_MAX; waitedMs += 20) {
+    const port = /"port":(\d+),"msg":"serving HTTP"/.exec(output)?.[1];
+    const natsUrl = /"url":"(nats:[^"]+)".*"msg":"started nats-server"/.exec(output)?.[1];
+    if (port !== undefined && natsUrl !== undefined && output.includes('"msg":"found the stream"')) {
+      return { process: child, url: `http://127.0.0.1:${port}`, natsUrl };
+    }
+    await sleep(20);
+  }
+  child.kill('SIGKILL');
+  throw new Error(`the program did not start:\n${output}`);
+}
+
+/** One sequence that the measured leads complete, and many beside it that the others' events walk through. */
+async function createSequences(url: string, webhookUrl: string): Promise<void> {
+  const random = seededRandom(7);
+  const type = () => `type-${Math.floor(TYPES * random() ** 2)}`;
+  const bodies = Array.from({ length: SEQUENCES - 1 }, (_, index) => ({
+    name: `background ${index}`,
+    event_types: [type(), type(), 'never'],
+    window_seconds: 604_800,
+    ordered: true,
+  }));
+  const measured = {
+    name: 'measured',
+    event_types: ['first', 'second'],
+    window_seconds: 60,
+    ordered: true,
+    webhook_url: webhookUrl,
+  };
+  for (const body of [measured, ...bodies]) {
+    const answer = await fetch(`${url}/sequences`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (answer.status !== 201) throw new Error(`a sequence was refused: ${await answer.text()}`);
+  }
+}
+
+/** Publishes at the rate and tells of each completing event when the schedule wanted it sent. Returns the fires. */
+async function publish(
+  client: NatsConnection,
+  rate: number,
+  seconds: number,
+  prefix: string,
+  onCompleting: (lead: string, dueMs: number) => void,
+): Promise<number> {
+  const random = seededRandom(rate);
+  const startMs = performance.now();
+  const total = rate * seconds;
+  let fires = 0;
+  for (let sent = 0; sent < total; ) {
+    const dueCount = Math.min(total, Math.floor(((performance.now() - startMs) / 1000) * rate));
+    for (; sent < dueCount; sent++) {
+      const step = sent % EVENTS_PER_FIRE;
+      const measuredLead = `${prefix}-${Math.floor(sent / EVENTS_PER_FIRE)}`;
+      if (step === 1) {
+        fires++;
+        onCompleting(measuredLead, startMs + (sent / rate) * 1000);
+      }
+      const event =
+        step < 2
+          ? {
+              id: `${measuredLead}-${step}`,
+              lead_id: measuredLead,
+              event_type: step === 0 ? 'first' : 'second',
+            }
+          : {
+              id: `${prefix}-event-${sent}`,
+              lead_id: `background-${Math.floor(random() * LEADS)}`,
+              event_type: `type-${Math.floor(TYPES * random() ** 2)}`,
+            };
+      client.publish(
+        'events.default',
+        JSON.stringify({
+          ...event,
+          created_at: new Date().toISOString(),
+          metadata: { source: 'bench', page: sent },
+        }),
+      );
+    }
+    await sleep(1);
+  }
+  await client.flush();
+  return fires;
+}
