@@ -2,6 +2,7 @@ import type { LeadEvent, MatchedEvent } from '../model/event.ts';
 import type { CompiledSequence } from './compiledSequence.ts';
 import type { Lead, Mark } from './lead.ts';
 import type { LeadLog } from './leadLog.ts';
+import type { CandidateSink } from './orderedAutomaton.ts';
 import type { Completion } from './outcome.ts';
 import type { Program } from './program.ts';
 
@@ -22,65 +23,82 @@ export function evaluate(
   late: boolean,
 ): readonly Completion[] {
   const { log } = lead;
-  let completions: Completion[] | null = null;
-  const consider = (sequence: CompiledSequence, start: number, end: number) => {
-    if (log.streamSequences[end]! <= sequence.effectiveFrom) return;
-    if (log.times[end]! - log.times[start]! > sequence.windowMicros) return;
-    const mark = lead.marks?.get(sequence.key);
-    if (mark !== undefined && log.isAtOrBefore(start, mark.horizonMicros, mark.horizonStreamSequence)) return;
-    completions ??= [];
-    completions.push(complete(lead, program, sequence, mark, start, end, event, late));
-  };
+  // The usual case: in order, and of a type that ends nothing.
+  if (!late && !program.completes(log.types[log.length - 1]!)) return NONE;
+  const evaluation = new Evaluation(lead, program, event, late);
   const inserted = late ? log.positionOf(event.streamSequence) : log.length - 1;
   for (let end = inserted; end < log.length; end++) {
     if (log.times[end]! - log.times[inserted]! > program.windowMicrosMax) break;
-    const firstOfEnd = completions === null ? 0 : (completions as Completion[]).length;
-    program.ordered.walk(log, end, inserted, consider);
-    program.unordered.walk(log, end, consider);
-    sortById(completions, firstOfEnd);
+    evaluation.evaluateEnd(end, inserted);
   }
-  return completions ?? NONE;
+  return evaluation.completions;
 }
 
-/** The order of the completions of one position must not depend on how the automata are laid out (R20). */
-function sortById(completions: Completion[] | null, from: number): void {
-  if (completions === null || completions.length - from < 2) return;
-  const sorted = completions.splice(from).sort((a, b) => (a.sequenceId < b.sequenceId ? -1 : 1));
-  completions.push(...sorted);
-}
+/** What one applied event completes, while it is being found. */
+class Evaluation implements CandidateSink {
+  readonly completions: Completion[] = [];
+  private readonly lead: Lead;
+  private readonly program: Program;
+  private readonly event: LeadEvent;
+  private readonly late: boolean;
 
-function complete(
-  lead: Lead,
-  program: Program,
-  sequence: CompiledSequence,
-  previous: Mark | undefined,
-  start: number,
-  end: number,
-  event: LeadEvent,
-  late: boolean,
-): Completion {
-  const { log } = lead;
-  const completedAtMicros = log.times[end]!;
-  const suppressed = suppression(sequence, previous, completedAtMicros);
-  lead.marks ??= new Map();
-  lead.marks.set(sequence.key, {
-    horizonMicros: completedAtMicros,
-    horizonStreamSequence: log.streamSequences[end]!,
-    lastFireMicros: suppressed === null ? completedAtMicros : previous!.lastFireMicros,
-    outlivesSilence: sequence.refire.mode !== 'every',
-  });
-  const positions = sequence.ordered
-    ? orderedRun(log, sequence, start, end)
-    : latestOfEach(log, sequence, end);
-  return {
-    sequenceId: sequence.id,
-    events: positions.map((position) => matchedEvent(log, program, position)),
-    completingEventId: log.ids[end]!,
-    completedAtMicros,
-    late,
-    suppressed,
-    stale: suppressed === null && event.arrivalMicros - completedAtMicros > sequence.maxFireDelayMicros,
-  };
+  constructor(lead: Lead, program: Program, event: LeadEvent, late: boolean) {
+    this.lead = lead;
+    this.program = program;
+    this.event = event;
+    this.late = late;
+  }
+
+  evaluateEnd(end: number, inserted: number): void {
+    const before = this.completions.length;
+    this.program.ordered.walk(this.lead.log, end, inserted, this);
+    this.program.unordered.walk(this.lead.log, end, this);
+    if (this.completions.length - before < 2) return;
+    // The order must not depend on how the automata are laid out (R20).
+    const found = this.completions.splice(before);
+    this.completions.push(...found.sort((a, b) => (a.sequenceId < b.sequenceId ? -1 : 1)));
+  }
+
+  /** Checks what the automata leave open: the change position, the window and the horizon of the sequence. */
+  consider(sequence: CompiledSequence, start: number, end: number): void {
+    const { log, marks } = this.lead;
+    if (log.streamSequences[end]! <= sequence.effectiveFrom) return;
+    if (log.times[end]! - log.times[start]! > sequence.windowMicros) return;
+    const mark = marks?.get(sequence.key);
+    if (mark !== undefined && log.isAtOrBefore(start, mark.horizonMicros, mark.horizonStreamSequence)) return;
+    this.completions.push(this.complete(sequence, mark, start, end));
+  }
+
+  private complete(
+    sequence: CompiledSequence,
+    previous: Mark | undefined,
+    start: number,
+    end: number,
+  ): Completion {
+    const { lead, event } = this;
+    const { log } = lead;
+    const completedAtMicros = log.times[end]!;
+    const suppressed = suppression(sequence, previous, completedAtMicros);
+    lead.marks ??= new Map();
+    lead.marks.set(sequence.key, {
+      horizonMicros: completedAtMicros,
+      horizonStreamSequence: log.streamSequences[end]!,
+      lastFireMicros: suppressed === null ? completedAtMicros : previous!.lastFireMicros,
+      outlivesSilence: sequence.refire.mode !== 'every',
+    });
+    const positions = sequence.ordered
+      ? orderedRun(log, sequence, start, end)
+      : latestOfEach(log, sequence, end);
+    return {
+      sequenceId: sequence.id,
+      events: positions.map((position) => matchedEvent(log, this.program, position)),
+      completingEventId: log.ids[end]!,
+      completedAtMicros,
+      late: this.late,
+      suppressed,
+      stale: suppressed === null && event.arrivalMicros - completedAtMicros > sequence.maxFireDelayMicros,
+    };
+  }
 }
 
 /** Why the re-fire policy holds a completion back; null when it fires (R18). */

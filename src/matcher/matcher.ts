@@ -23,6 +23,7 @@ interface Tenant {
   silentBeforeMicros: number;
 }
 
+const HELD: Outcome = { kind: 'held', completions: [] };
 const DUPLICATE: Outcome = { kind: 'duplicate' };
 const REPLAYED: Outcome = { kind: 'replayed' };
 const UNLISTED: Outcome = { kind: 'unlisted' };
@@ -131,7 +132,8 @@ export class Matcher {
     const completions = listed ? evaluate(lead, program, event, late) : [];
     if (lead.log.length > lead.reduceAboveLength) this.reduce(lead, program);
     this.heldEventCountValue += lead.log.length - lengthBefore;
-    return listed ? { kind: 'held', completions } : UNLISTED;
+    if (!listed) return UNLISTED;
+    return completions.length === 0 ? HELD : { kind: 'held', completions };
   }
 
   *leads(): Generator<LeadKey> {

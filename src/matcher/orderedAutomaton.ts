@@ -2,8 +2,10 @@ import type { CompiledSequence } from './compiledSequence.ts';
 import type { LeadLog } from './leadLog.ts';
 import { TrieNode } from './trie.ts';
 
-/** Called for each sequence that has a run from `start` to `end`; window and horizon are still to be checked. */
-export type CandidateSink = (sequence: CompiledSequence, start: number, end: number) => void;
+/** Takes each sequence that has a run from `start` to `end`; window and horizon are still to be checked. */
+export interface CandidateSink {
+  consider(sequence: CompiledSequence, start: number, end: number): void;
+}
 
 /**
  * All active ordered sequences of an OU as one trie that is read from the last step backwards.
@@ -27,6 +29,11 @@ export class OrderedAutomaton {
     this.root.remove(sequence.steps.toReversed(), sequence);
   }
 
+  /** Whether some sequence ends with the type. */
+  endsWith(type: number): boolean {
+    return this.root.children.has(type);
+  }
+
   /**
    * Finds the runs that end at position `end` and contain the event at position `through` (`through` ≤ `end`;
    * equal for an event that arrived in order). Others existed before that event and have been dealt with.
@@ -45,7 +52,7 @@ export class OrderedAutomaton {
     depth: number,
     sink: CandidateSink,
   ): void {
-    for (const sequence of node.terminals) sink(sequence, position, end);
+    for (const sequence of node.terminals) sink.consider(sequence, position, end);
     if (node.childList.length === 0) return;
     // Before reaching `through` a run must not step over it.
     const first = position > through ? through : 0;

@@ -34,6 +34,11 @@ export class Program {
     return this.sequencesById.values();
   }
 
+  /** Whether an event of the type, arriving in order, can complete an active sequence. */
+  completes(type: number): boolean {
+    return this.ordered.endsWith(type) || this.unordered.completes(type);
+  }
+
   setSequence(definition: SequenceDefinition): void {
     const previous = this.sequencesById.get(definition.id);
     const next = compileSequence(definition, this.keyOf(definition.id), (type) => this.internType(type));

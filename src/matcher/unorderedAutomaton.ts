@@ -40,6 +40,11 @@ export class UnorderedAutomaton {
     }
   }
 
+  /** Whether an event of the type can complete some sequence. */
+  completes(type: number): boolean {
+    return this.rootByType.has(type);
+  }
+
   /** Finds the multisets that the event at position `end` completes. */
   walk(log: LeadLog, end: number, sink: CandidateSink): void {
     const root = this.rootByType.get(log.types[end]!);
@@ -49,7 +54,7 @@ export class UnorderedAutomaton {
   }
 
   private visit(node: TrieNode, log: LeadLog, start: number, end: number, sink: CandidateSink): void {
-    for (const sequence of node.terminals) sink(sequence, start, end);
+    for (const sequence of node.terminals) sink.consider(sequence, start, end);
     if (node.childList.length === 0) return;
     if (log.isIndexed || node.childList.length <= this.keysFound.length) {
       for (const child of node.childList) this.descend(child, log, start, end, sink);
