@@ -16,15 +16,15 @@ import {
 import { type Receiver, startReceiver } from '../support/receivers.ts';
 
 const KILLS = 5;
-const CHUNK_LINES = 100;
+const CHUNKS = 100;
 const CHUNK_PAUSE_MS = 25;
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 const sets = dataSets();
 
 // The data lies beside the repository and is not part of it.
-describe.skipIf(sets === undefined)(
-  `real events and a program that is killed ${KILLS} times (SEED=${seed})`,
-  () => {
+describe.skipIf(sets === undefined).each(sets ?? [])(
+  `$file and a program that is killed ${KILLS} times (SEED=${seed})`,
+  (set) => {
     const dataDir = temporaryDataDir();
     let nats: TestServer;
     let receiver: Receiver;
@@ -52,7 +52,6 @@ describe.skipIf(sets === undefined)(
     });
 
     it('ends with the right answers, every fire received, and no fire under two ids', async () => {
-      const set = sets!.find(({ file }) => file.startsWith('weblog'))!;
       const created = [];
       for (const { body, leads } of sequencesOf(set)) {
         const sequence = { ...body, webhook_url: `${receiver.url}/hook` };
@@ -96,8 +95,9 @@ describe.skipIf(sets === undefined)(
 
     async function publish(set: DataSet): Promise<void> {
       const client = await nats.connect();
-      for (let from = 0; from < set.lines.length; from += CHUNK_LINES) {
-        for (const line of set.lines.slice(from, from + CHUNK_LINES)) client.publish('events.default', line);
+      const chunkLines = Math.ceil(set.lines.length / CHUNKS);
+      for (let from = 0; from < set.lines.length; from += chunkLines) {
+        for (const line of set.lines.slice(from, from + chunkLines)) client.publish('events.default', line);
         await client.flush();
         await sleep(CHUNK_PAUSE_MS);
       }
