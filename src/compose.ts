@@ -13,6 +13,7 @@ import { EmailSender } from './outbox/emailSender.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { planDeliveries } from './outbox/plan.ts';
 import { WebhookSender } from './outbox/webhookSender.ts';
+import { lockDataDirectory } from './store/dataDirectory.ts';
 import { DeliveryStore } from './store/deliveries.ts';
 import { type Environment, openEnvironment } from './store/environment.ts';
 import { FireStore } from './store/fires.ts';
@@ -49,23 +50,26 @@ export interface Program {
  * @throws Error in plain words when the store, the port or the embedded server cannot be had.
  */
 export async function startProgram(config: Config, log: Logger): Promise<Program> {
+  const unlock = lockDataDirectory(config.dataDir);
   const core = loadCore(config, log);
   let http: HttpServer | undefined;
   try {
-    const firstToken = await createFirstToken(config, core.tokens);
     http = await serveHttp(createApp(apiPorts(config, core)), config.httpHost, config.httpPort);
     log.info({ host: config.httpHost, port: http.port }, 'serving HTTP');
     await core.outbox.start();
     const opening = openStream(config, core);
     if (config.natsUrl === null) await opening;
     else opening.catch((error: unknown) => core.fail(error));
-    return program(config, core, http, opening, firstToken);
+    // Last, so that a start which fails does not use up the only time that the token is shown.
+    const firstToken = await createFirstToken(config, core.tokens);
+    return program(config, core, http, opening, firstToken, unlock);
   } catch (error) {
     core.abort.abort();
     await http?.close();
     await core.room?.close();
     await core.outbox.drain(0);
     await core.environment.close();
+    unlock();
     throw error;
   }
 }
@@ -76,6 +80,7 @@ function program(
   http: HttpServer,
   opening: Promise<void>,
   firstToken: string | null,
+  unlock: () => void,
 ): Program {
   return {
     httpPort: http.port,
@@ -92,6 +97,7 @@ function program(
       await core.room?.close();
       await core.environment.flushed();
       await core.environment.close();
+      unlock();
       core.log.info({ position: core.engine.position, unfinished }, 'stopped');
     },
   };

@@ -3,11 +3,11 @@ const SAME_SIGNAL_MS = 1_000;
 
 /** The part of `process` that is needed here. */
 interface SignalSource {
-  on(signal: 'SIGINT' | 'SIGTERM', listener: (signal: NodeJS.Signals) => void): unknown;
+  on(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', listener: (signal: NodeJS.Signals) => void): unknown;
 }
 
 /**
- * Calls `stop` at the first SIGINT or SIGTERM. Another one while stopping means: now, and ends the process –
+ * Calls `stop` at the first SIGINT, SIGTERM or SIGHUP. Another one while stopping means: now, and ends the process –
  * unless it comes at once. One Ctrl-C under npm arrives twice within milliseconds, from the terminal and
  * passed on by npm, and that must not cut the drain short.
  */
@@ -28,6 +28,8 @@ export function onStopSignal(
   };
   source.on('SIGINT', listener);
   source.on('SIGTERM', listener);
+  // The terminal was closed.
+  source.on('SIGHUP', listener);
 }
 
 /**

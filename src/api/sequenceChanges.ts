@@ -7,6 +7,8 @@ import { windowLabel } from './windowLabel.ts';
 
 /** How long the secret before a rotation signs along. */
 const ROTATION_OVERLAP_MS = 24 * 3_600_000;
+/** Bounds the signature header when somebody rotates in a loop. */
+const SECRETS_SIGNING_ALONG_MAX = 9;
 
 /** A new sequence from a checked body; the catalog fills in `effectiveFrom`. */
 export function createSequence(ou: OuId, body: NewSequence, nowMs: number): Sequence {
@@ -20,7 +22,7 @@ export function createSequence(ou: OuId, body: NewSequence, nowMs: number): Sequ
     ordered: body.ordered ?? false,
     webhookUrl: body.webhook_url ?? null,
     webhookSecret: newWebhookSecret(),
-    previousWebhookSecret: null,
+    previousWebhookSecrets: [],
     emails: body.emails ?? [],
     emailSubject: body.email_subject ?? null,
     emailPreheader: body.email_preheader ?? null,
@@ -44,23 +46,26 @@ export function patchSequence(current: Sequence, patch: SequencePatch, nowMs: nu
     eventTypes: patch.event_types ?? current.eventTypes,
     windowSeconds,
     windowUnit: patchedWindowUnit(current, patch, windowSeconds),
-    ordered: patch.ordered ?? current.ordered,
+    ordered: patch.ordered === undefined ? current.ordered : (patch.ordered ?? false),
     webhookUrl: clearable(patch.webhook_url, current.webhookUrl),
     emails: patch.emails === undefined ? current.emails : (patch.emails ?? []),
     emailSubject: clearable(patch.email_subject, current.emailSubject),
     emailPreheader: clearable(patch.email_preheader, current.emailPreheader),
     emailMessage: clearable(patch.email_message, current.emailMessage),
-    active: patch.active ?? current.active,
+    active: patch.active === undefined ? current.active : (patch.active ?? true),
     refire: patch.refire === undefined ? current.refire : refireOf(patch.refire),
     maxFireDelaySeconds: clearable(patch.max_fire_delay_seconds, current.maxFireDelaySeconds),
   };
   return isDeepStrictEqual(patched, current) ? current : nextVersion(patched, nowMs);
 }
 
-/** The sequence with a new signing secret; the old one signs along for 24 hours. */
+/** The sequence with a new signing secret; those of the last 24 hours sign along. */
 export function rotateSecret(current: Sequence, nowMs: number): Sequence {
-  const previousWebhookSecret = { secret: current.webhookSecret, expiresAtMs: nowMs + ROTATION_OVERLAP_MS };
-  return nextVersion({ ...current, webhookSecret: newWebhookSecret(), previousWebhookSecret }, nowMs);
+  const previousWebhookSecrets = [
+    { secret: current.webhookSecret, expiresAtMs: nowMs + ROTATION_OVERLAP_MS },
+    ...current.previousWebhookSecrets.filter(({ expiresAtMs }) => expiresAtMs > nowMs),
+  ].slice(0, SECRETS_SIGNING_ALONG_MAX);
+  return nextVersion({ ...current, webhookSecret: newWebhookSecret(), previousWebhookSecrets }, nowMs);
 }
 
 function nextVersion(sequence: Sequence, nowMs: number): Sequence {
@@ -72,11 +77,11 @@ function clearable<T>(value: T | null | undefined, current: T | null): T | null 
   return value === undefined ? current : value;
 }
 
-/** A label belongs to the window it was given with: a new window without one gets the derived label. */
+/** A label that a user gave stays until it is changed or cleared; a derived one follows the window. */
 function patchedWindowUnit(current: Sequence, patch: SequencePatch, windowSeconds: number): string {
   if (typeof patch.window_unit === 'string') return patch.window_unit;
-  const keeps = patch.window_unit === undefined && windowSeconds === current.windowSeconds;
-  return keeps ? current.windowUnit : windowLabel(windowSeconds);
+  const isUsers = current.windowUnit !== windowLabel(current.windowSeconds);
+  return patch.window_unit === undefined && isUsers ? current.windowUnit : windowLabel(windowSeconds);
 }
 
 function refireOf(body: NewSequence['refire']): Refire {

@@ -51,13 +51,13 @@ const required = {
 
 const optional = {
   window_unit: textOfCharacters({ min: 1, max: 50 }).nullish(),
-  ordered: flag.optional(),
+  ordered: flag.nullish(),
   webhook_url: webhookUrl.nullish(),
   emails: emails.nullish(),
   email_subject: textOfCharacters({ min: 0, max: 200, characters: 'line' }).nullish(),
   email_preheader: textOfCharacters({ min: 0, max: 200, characters: 'line' }).nullish(),
   email_message: textOfCharacters({ min: 0, max: 10_000 }).nullish(),
-  active: flag.optional(),
+  active: flag.nullish(),
   refire: refire.nullish(),
   max_fire_delay_seconds: integer(1, YEAR_SECONDS).nullish(),
 };

@@ -10,6 +10,8 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const HEADERS_TIMEOUT_MS = 15_000;
 /** Longer than the 60 s after which load balancers commonly drop a connection, so that they are first. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** `close` listens on for this long, since a request may be on its way. */
+const LINGER_MS = 300;
 const CLOSE_GRACE_MS = 10_000;
 
 export interface HttpServer {
@@ -83,8 +85,10 @@ class Connections {
     });
   }
 
-  close(graceMs: number): Promise<void> {
+  async close(graceMs: number): Promise<void> {
     this.#isClosing = true;
+    // What clients have sent already may not be accepted or read yet; closing now would reset it.
+    await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
     return new Promise((resolve) => {
       const cutOff = setTimeout(() => this.#server.closeAllConnections(), graceMs);
       this.#server.close(() => {

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { type Duplex, PassThrough, pipeline } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { createGunzip } from 'node:zlib';
@@ -57,13 +57,23 @@ async function serverUrl(natsUrl: string | null, dataDir: string): Promise<strin
   }
 }
 
-/** The file's content, unpacked, and how many of its bytes on disk have been read. */
-function openFile(file: string): { readonly content: Duplex; readonly bytesRead: () => number } {
-  const source = createReadStream(file);
+/** The file's content, unpacked. */
+function openFile(file: string): Duplex {
   const content: Duplex = file.endsWith('.gz') ? createGunzip() : new PassThrough();
   // An error of either ends the other; it reaches us where the content is read.
-  pipeline(source, content, () => undefined);
-  return { content, bytesRead: () => source.bytesRead };
+  pipeline(createReadStream(file), content, () => undefined);
+  return content;
+}
+
+/** One pass ahead, for the progress: bytes read say little, since small files are read at once. */
+async function countLines(file: string): Promise<number> {
+  let lines = 0;
+  try {
+    for await (const _line of splitLines(openFile(file))) lines += 1;
+  } catch {
+    // The replay itself says what is wrong with the file, after what can be published was.
+  }
+  return lines;
 }
 
 function bar(fraction: number, { published }: ReplayProgress, startedAtMs: number): string {
@@ -96,7 +106,7 @@ const logger = {
 async function main(): Promise<void> {
   const { file, ou, rate } = readArguments(process.argv.slice(2));
   const config = loadConfig();
-  const { size } = await stat(file);
+  await access(file);
   const connection = await openConnection(
     {
       url: await serverUrl(config.natsUrl, config.dataDir),
@@ -107,13 +117,18 @@ async function main(): Promise<void> {
     },
     logger,
   );
-  const { content, bytesRead } = openFile(file);
+  const lines = await countLines(file);
   const progress: ReplayProgress = { published: 0, blank: 0, bad: 0, firstBad: [] };
   const startedAtMs = Date.now();
-  const finish = showProgress(() => bar(size === 0 ? 1 : bytesRead() / size, progress, startedAtMs));
+  const finish = showProgress(() =>
+    bar(lines === 0 ? 1 : (progress.published + progress.blank) / lines, progress, startedAtMs),
+  );
   try {
     const target = { subject: subjectOfOu(config.eventsSubject, ou), rate };
-    await replayLines(connection.nats, splitLines(content), target, progress);
+    await replayLines(connection.nats, splitLines(openFile(file)), target, progress);
+  } catch (error) {
+    process.exitCode = 1;
+    process.stderr.write(`${file}: ${messageOf(error)}\n`);
   } finally {
     finish();
     await connection.close();

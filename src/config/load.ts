@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { packageDirectory } from './packageDirectory.ts';
@@ -39,8 +39,18 @@ export function loadConfig(options: { env?: Environment; cwd?: string } = {}): C
   return {
     ...config,
     dataDir: resolve(cwd, config.dataDir),
-    natsCredsFile: config.natsCredsFile === null ? null : resolve(cwd, config.natsCredsFile),
+    natsCredsFile: config.natsCredsFile === null ? null : readablePath(resolve(cwd, config.natsCredsFile)),
   };
+}
+
+/** Without it every connection would fail, and only much later. */
+function readablePath(path: string): string {
+  try {
+    accessSync(path, constants.R_OK);
+    return path;
+  } catch {
+    throw new ConfigError(`NATS_CREDS_FILE is "${path}", which cannot be read; allowed: a readable file`);
+  }
 }
 
 /** The directories to look for programs in, as the shell has them (PATH). */

@@ -73,12 +73,11 @@ export function duration(allowed: string) {
 
 /** A comma-separated list, or a JSON array; entries are trimmed, an empty list is allowed. */
 function entries<Entry extends z.ZodType>(entry: Entry) {
-  const split = z.string().transform((value) =>
-    value
-      .split(',')
-      .map((part) => part.trim())
-      .filter((part) => part !== ''),
-  );
+  const split = z.string().transform((value) => {
+    const parts = value.split(',').map((part) => part.trim());
+    // Only wholly empty text is an empty list; an empty entry among others is a slip of the pen.
+    return parts.length === 1 && parts[0] === '' ? [] : parts;
+  });
   return z.union([z.array(z.unknown()), split]).pipe(z.array(entry));
 }
 

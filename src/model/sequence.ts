@@ -39,8 +39,8 @@ export interface Sequence {
   readonly webhookUrl: string | null;
   /** Signing secret, `whsec_` and 32 random bytes in base64. Shown once, never logged. */
   readonly webhookSecret: string;
-  /** The secret before the last rotation, which signs along until it expires. */
-  readonly previousWebhookSecret: { readonly secret: string; readonly expiresAtMs: number } | null;
+  /** Secrets before a rotation, the youngest first; each signs along until it expires. */
+  readonly previousWebhookSecrets: readonly { readonly secret: string; readonly expiresAtMs: number }[];
   readonly emails: readonly string[];
   readonly emailSubject: string | null;
   readonly emailPreheader: string | null;

@@ -3,14 +3,13 @@ import type { Sequence } from '../model/sequence.ts';
 
 const SECRET_PREFIX = 'whsec_';
 
-/** The secrets that sign now: the current one, and the previous one until it expires. */
+/** The secrets that sign now: the current one, and previous ones until they expire. */
 export function signingSecrets(
-  sequence: Pick<Sequence, 'webhookSecret' | 'previousWebhookSecret'>,
+  sequence: Pick<Sequence, 'webhookSecret' | 'previousWebhookSecrets'>,
   nowMs: number,
 ): string[] {
-  const previous = sequence.previousWebhookSecret;
-  if (previous === null || previous.expiresAtMs <= nowMs) return [sequence.webhookSecret];
-  return [sequence.webhookSecret, previous.secret];
+  const valid = sequence.previousWebhookSecrets.filter(({ expiresAtMs }) => expiresAtMs > nowMs);
+  return [sequence.webhookSecret, ...valid.map(({ secret }) => secret)];
 }
 
 /**

@@ -38,7 +38,8 @@ const DETAIL_CHARS_MAX = 300;
 export function transportError(error: unknown): TransportError {
   const cause = rootCause(error);
   const kind = kindOf(cause);
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const message = text.replace(/\s+/g, ' ').trim();
   return { kind, detail: `${kind}: ${message}`.slice(0, DETAIL_CHARS_MAX) };
 }
 

@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { Packr } from 'msgpackr';
+import { makeDirectory } from './dataDirectory.ts';
 
 /** Address space to reserve. Growing a map while it is open leaves stale mappings behind, so it is set once. */
 const MAP_BYTES = 16 * 2 ** 30;
@@ -27,7 +27,7 @@ export interface Environment {
 /** Opens `<dataDir>/lmdb`, creating it when absent. Throws when the files are not a readable environment. */
 export function openEnvironment(dataDir: string): Environment {
   const path = join(dataDir, 'lmdb');
-  mkdirSync(path, { recursive: true });
+  makeDirectory(path);
   const root = open({ path, mapSize: MAP_BYTES, maxDbs: 32, encoding: 'binary', noSubdir: false });
   return {
     root,

@@ -22,7 +22,7 @@ const SECRET_FIELDS = [
   'natsToken',
   'apiTokens',
   'webhookSecret',
-  'previousWebhookSecret',
+  'previousWebhookSecrets',
 ];
 
 /** How deep in a logged object the fields are looked for. */

@@ -38,7 +38,7 @@ export function aSequence(change: Partial<Sequence> = {}): Sequence {
     ordered: true,
     webhookUrl: null,
     webhookSecret: SECRET,
-    previousWebhookSecret: null,
+    previousWebhookSecrets: [],
     emails: [],
     emailSubject: null,
     emailPreheader: null,

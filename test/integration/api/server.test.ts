@@ -127,7 +127,7 @@ describe('the HTTP server', () => {
     const answer = post(running.base, '/ingest', { lead_id: 'l', event_type: 't' });
     await waitFor(() => started);
     const closed = running.server.close();
-    await expect(fetch(`${running.base}/healthz`)).rejects.toThrow();
+    await waitFor(() => isRefused(running.base));
     finish({ ok: true });
     expect((await answer).status).toBe(202);
     await closed;
@@ -160,9 +160,17 @@ describe('the HTTP server', () => {
   });
 });
 
-async function waitFor(condition: () => boolean): Promise<void> {
+/** Whether the server takes no connection any more. */
+async function isRefused(base: string): Promise<boolean> {
+  return fetch(`${base}/healthz`).then(
+    () => false,
+    () => true,
+  );
+}
+
+async function waitFor(condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 20_000;
-  while (!condition()) {
+  while (!(await condition())) {
     if (Date.now() > deadline) throw new Error('the condition was not met in 20 s');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

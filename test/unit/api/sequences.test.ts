@@ -122,16 +122,13 @@ describe.each(['PUT', 'PATCH'])('%s of a sequence', (method) => {
     });
   });
 
-  it.each(['name', 'event_types', 'window_seconds', 'ordered', 'active'])(
-    'does not clear %s',
-    async (field) => {
-      const { call, create } = startApi();
-      const { id } = await create();
-      const answer = await call(method, `/sequences/${id}`, { body: { [field]: null } });
-      expect(answer.status).toBe(400);
-      expect([...errorsOf(answer).keys()]).toEqual([field]);
-    },
-  );
+  it.each(['name', 'event_types', 'window_seconds'])('does not clear %s', async (field) => {
+    const { call, create } = startApi();
+    const { id } = await create();
+    const answer = await call(method, `/sequences/${id}`, { body: { [field]: null } });
+    expect(answer.status).toBe(400);
+    expect([...errorsOf(answer).keys()]).toEqual([field]);
+  });
 });
 
 describe('the label of the window', () => {
@@ -150,13 +147,15 @@ describe('the label of the window', () => {
     expect((await create({ window_seconds })).window_unit).toBe(label);
   });
 
-  it('follows a new window, unless one is given with it', async () => {
+  it('follows a new window where it was derived, and stays where it was given', async () => {
     const { call, create } = startApi();
     const { id } = await create({ window_unit: 'a week' });
     const put = async (body: object) => (await call('PUT', `/sequences/${id}`, { body })).json.window_unit;
     expect(await put({ name: 'Other' })).toBe('a week');
     expect(await put({ window_seconds: 604_800 })).toBe('a week');
-    expect(await put({ window_seconds: 7_200 })).toBe('2 hours');
+    expect(await put({ window_seconds: 7_200 })).toBe('a week');
+    expect(await put({ window_unit: null })).toBe('2 hours');
+    expect(await put({ window_seconds: 3_600 })).toBe('1 hour');
     expect(await put({ window_seconds: 120, window_unit: 'two of them' })).toBe('two of them');
     expect(await put({ window_unit: null })).toBe('2 minutes');
   });
@@ -188,11 +187,41 @@ describe('the signing secret', () => {
     expect(answer.json.version).toBe(2);
     expect(world.sequences.get(`one/${created.id}`)).toMatchObject({
       webhookSecret: answer.json.webhook_secret,
-      previousWebhookSecret: {
-        secret: created.webhook_secret,
-        expiresAtMs: START_MS + 5_000 + 86_400_000,
-      },
+      previousWebhookSecrets: [
+        { secret: created.webhook_secret, expiresAtMs: START_MS + 5_000 + 86_400_000 },
+      ],
     });
+  });
+
+  it('rotated twice, signs along with both secrets of the last 24 hours, and not with older ones', async () => {
+    const { call, create, world } = startApi();
+    const created = await create();
+    const rotate = () => call('POST', `/sequences/${created.id}/rotate-secret`);
+    const second = await rotate();
+    world.nowMs += 1_000;
+    await rotate();
+    const secrets = () =>
+      world.sequences.get(`one/${created.id}`)?.previousWebhookSecrets.map(({ secret }) => secret);
+    expect(secrets()).toEqual([second.json.webhook_secret, created.webhook_secret]);
+    world.nowMs += 86_400_000;
+    await rotate();
+    expect(secrets()?.length).toBe(1);
+  });
+
+  it('null in PUT clears what has a default to that default', async () => {
+    const { call, create } = startApi();
+    const { id } = await create({ ordered: true, active: false });
+    const answer = await call('PUT', `/sequences/${id}`, { body: { ordered: null, active: null } });
+    expect(answer.json).toMatchObject({ ordered: false, active: true });
+  });
+
+  it('a label that was given stays when only the window changes; a derived one follows it', async () => {
+    const { call, create } = startApi();
+    const given = await create({ window_seconds: 60, window_unit: 'a short while' });
+    const derived = await create({ window_seconds: 60 });
+    const change = (id: unknown) => call('PATCH', `/sequences/${id}`, { body: { window_seconds: 604_800 } });
+    expect((await change(given.id)).json.window_unit).toBe('a short while');
+    expect((await change(derived.id)).json.window_unit).toBe('7 days');
   });
 
   it('rotation takes an empty object too, and names a field that is sent', async () => {

@@ -9,8 +9,8 @@ const BODY = '{"a":"ü"}';
 
 describe('signing', () => {
   it('signs with the current and the previous secret until the previous one expires', () => {
-    const previousWebhookSecret = { secret: OLD_SECRET, expiresAtMs: 5000 };
-    const sequence = aSequence({ previousWebhookSecret });
+    const previousWebhookSecrets = [{ secret: OLD_SECRET, expiresAtMs: 5000 }];
+    const sequence = aSequence({ previousWebhookSecrets });
     expect(signingSecrets(sequence, 4999)).toEqual([SECRET, OLD_SECRET]);
     expect(signingSecrets(sequence, 5000)).toEqual([SECRET]);
   });

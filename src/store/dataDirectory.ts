@@ -1,0 +1,90 @@
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const LOCK_NAME = 'program.lock';
+
+/** Creates a directory and those above it. Unlike Node's recursive form it fails where the system refuses. */
+export function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (dirname(path) !== path) makeDirectory(dirname(path));
+  mkdirSync(path);
+}
+
+/**
+ * Takes a data directory for this process, because two programs on one directory would both send what is due.
+ * The lock is a file with the owner's process id and start time; one whose owner is gone is taken over.
+ *
+ * @returns a function that gives the directory free
+ * @throws Error when a living process owns it, or when it cannot be written
+ */
+export function lockDataDirectory(dataDir: string): () => void {
+  makeDirectory(dataDir);
+  const path = join(dataDir, LOCK_NAME);
+  const identity = `${process.pid} ${startTimeOf(process.pid)}`;
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, identity);
+  try {
+    while (!claim(draft, path)) {
+      const owner = readIfThere(path);
+      if (owner !== undefined && owner !== identity && isAlive(owner)) {
+        const [pid] = owner.split(' ');
+        throw new Error(`DATA_DIR is in use: process ${pid} works on ${dataDir}`);
+      }
+      setAside(path, `${path}.stale.${process.pid}`, owner);
+    }
+  } finally {
+    rmSync(draft, { force: true });
+  }
+  return () => {
+    if (readIfThere(path) === identity) rmSync(path, { force: true });
+  };
+}
+
+/** Creates the lock in one step; false when there is one. */
+function claim(draft: string, path: string): boolean {
+  try {
+    linkSync(draft, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Takes away the lock of an owner that is gone; puts it back when somebody else has just taken it over. */
+function setAside(path: string, aside: string, owner: string | undefined): void {
+  try {
+    renameSync(path, aside);
+    if (readIfThere(aside) !== owner) linkSync(aside, path);
+  } catch (error) {
+    if (!['ENOENT', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
+function isAlive(owner: string): boolean {
+  const [pid, startTime] = owner.split(' ');
+  try {
+    process.kill(Number(pid), 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+  }
+  // Another process may have got the id since.
+  return startTime === startTimeOf(Number(pid));
+}
+
+/** When a process began, in the kernel's ticks; empty where the system does not tell. */
+function startTimeOf(pid: number): string {
+  const stat = readIfThere(`/proc/${pid}/stat`);
+  // The name in parentheses may hold blanks; the start time is the twentieth field after it.
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

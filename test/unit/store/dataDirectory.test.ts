@@ -1,0 +1,52 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lockDataDirectory, makeDirectory } from '../../../src/store/dataDirectory.ts';
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'data-directory-'));
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+describe('the lock of a data directory', () => {
+  it('refuses a directory that a living process works on, and names the process', () => {
+    const otherPid = process.ppid;
+    writeFileSync(join(directory, 'program.lock'), `${otherPid} ${startTimeOf(otherPid)}`);
+    expect(() => lockDataDirectory(directory)).toThrow(`DATA_DIR is in use: process ${otherPid}`);
+  });
+
+  it('takes over the lock of a process that is gone, or whose id another process has got', () => {
+    const lock = join(directory, 'program.lock');
+    writeFileSync(lock, '4194999 12345');
+    lockDataDirectory(directory)();
+    writeFileSync(lock, `${process.ppid} 1`);
+    lockDataDirectory(directory)();
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('leaves nothing behind when it is given free', () => {
+    const unlock = lockDataDirectory(join(directory, 'a', 'b'));
+    expect(readdirSync(join(directory, 'a', 'b'))).toEqual(['program.lock']);
+    unlock();
+    expect(readdirSync(join(directory, 'a', 'b'))).toEqual([]);
+  });
+});
+
+describe('making a data directory', () => {
+  it('fails where the system refuses it, instead of trying for ever', () => {
+    expect(() => makeDirectory('/proc/no-such-place/data')).toThrow('ENOENT');
+    writeFileSync(join(directory, 'file'), '');
+    expect(() => makeDirectory(join(directory, 'file', 'below'))).toThrow();
+  });
+});
+
+function startTimeOf(pid: number): string {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!;
+}
