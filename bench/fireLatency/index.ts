@@ -3,15 +3,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { connect, type NatsConnection } from 'nats';
 import { seededRandom } from '../random.ts';
 import type { BenchReport, Row } from '../report.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+/** The build; benchmarks and tests run from the root of the project. */
+const MAIN = resolve('dist/src/main.js');
 const TOKEN = 'bench-token';
 const RATES = [1_000, 10_000, 20_000];
 const SECONDS = 10;
@@ -34,7 +34,7 @@ const SETTLE_MS_MAX = 30_000;
  */
 export async function benchFireLatency(scale: number): Promise<BenchReport> {
   const rows: Row[] = [];
-  for (const rate of RATES) rows.push(await measure(rate, Math.max(1, SECONDS * scale)));
+  for (const rate of RATES) rows.push(await measure(rate, SECONDS * scale, WARMUP_SECONDS * scale));
   return {
     name: 'fireLatency',
     tables: [
@@ -43,7 +43,7 @@ export async function benchFireLatency(scale: number): Promise<BenchReport> {
   };
 }
 
-async function measure(rate: number, seconds: number): Promise<Row> {
+async function measure(rate: number, seconds: number, warmupSeconds: number): Promise<Row> {
   const dueMsByLead = new Map<string, number>();
   const histogram = createHistogram();
   const receiver = await startReceiver(dueMsByLead, histogram);
@@ -52,7 +52,7 @@ async function measure(rate: number, seconds: number): Promise<Row> {
   try {
     await createSequences(program.url, `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`);
     const client = await connect({ servers: program.natsUrl });
-    await publish(client, rate, WARMUP_SECONDS, 'warm', () => undefined);
+    await publish(client, rate, warmupSeconds, 'warm', () => undefined);
     const fires = await publish(client, rate, seconds, 'lead', (lead, dueMs) => dueMsByLead.set(lead, dueMs));
     await client.drain();
     for (let waitedMs = 0; dueMsByLead.size > 0 && waitedMs < SETTLE_MS_MAX; waitedMs += 50) await sleep(50);
