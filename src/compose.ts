@@ -262,7 +262,7 @@ async function openStream(config: Config, core: Core): Promise<void> {
     log,
   );
   const { name, created } = core.room.streams.events;
-  const found = await core.room.reconcile(core.checkpoint, config.onStreamMismatch);
+  const found = await findPlace(core, core.room, config.onStreamMismatch);
   if (!found.proceed) {
     core.obstacle = found.message;
     log.error({ verdict: found.verdict }, found.message);
@@ -277,6 +277,19 @@ async function openStream(config: Config, core: Core): Promise<void> {
   });
   core.obstacle = null;
   core.room.feed.start(engine.streamCursor, (group) => engine.process(group));
+}
+
+/**
+ * Compares the stream with the furthest message that a lead state contains, and when that still stands there,
+ * says where to go on from the checkpoint.
+ */
+async function findPlace(core: Core, room: StreamRoom, policy: Config['onStreamMismatch']) {
+  const highWater = core.engine.highWater();
+  if (core.checkpoint !== null && highWater !== null) {
+    const found = await room.reconcile({ ...core.checkpoint, stream: highWater }, policy);
+    if (found.verdict.outcome !== 'resume') return found;
+  }
+  return room.reconcile(core.checkpoint, policy);
 }
 
 /** A token for the first user, where nobody has one yet. */

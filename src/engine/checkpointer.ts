@@ -1,5 +1,5 @@
 import type { LeadKey, Matcher } from '../matcher/matcher.ts';
-import type { Checkpoint } from '../model/checkpoint.ts';
+import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
 import type { LeadId, OuId } from '../model/event.ts';
 import type { PersistentWriter } from './persistentWriter.ts';
 import type { EngineMetrics, StateStorePort } from './ports.ts';
@@ -29,7 +29,7 @@ export class Checkpointer {
   private readonly writer: PersistentWriter;
   private readonly metrics: EngineMetrics;
   private readonly leadsPerTurn: number;
-  private running: Promise<void> | null = null;
+  private running: Promise<Checkpoint> | null = null;
 
   constructor(options: {
     matcher: Matcher;
@@ -48,33 +48,38 @@ export class Checkpointer {
   }
 
   /**
-   * Writes a checkpoint; `read` is called in a turn of its own and says where the engine stands. While one is
-   * being written, a further call returns the same promise.
+   * Writes a checkpoint; `read` is called within turns and says where the engine stands. While one is being
+   * written, a further call returns the same promise. Resolves with what was written.
    */
-  run(read: () => Checkpoint): Promise<void> {
+  run(read: () => Checkpoint): Promise<Checkpoint> {
     this.running ??= this.write(read).finally(() => {
       this.running = null;
     });
     return this.running;
   }
 
-  private async write(read: () => Checkpoint): Promise<void> {
+  private async write(read: () => Checkpoint): Promise<Checkpoint> {
     const startedMs = performance.now();
     const { checkpoint, dirty } = await this.turnstile.run(async () => ({
       checkpoint: read(),
       dirty: this.matcher.takeDirty(),
     }));
     let bytes = 0;
+    let highWater = checkpoint.stream;
     for (let from = 0; from < dirty.length; from += this.leadsPerTurn) {
       const keys = dirty.slice(from, from + this.leadsPerTurn);
-      bytes += await this.turnstile.run(() => this.writeLeads(keys));
+      bytes += await this.turnstile.run(() => {
+        highWater = read().stream;
+        return this.writeLeads(keys, highWater);
+      });
     }
-    await this.writer.write('the checkpoint', () => this.store.putCheckpoint(checkpoint));
+    await this.writer.write('the checkpoint', () => this.store.putCheckpoint(checkpoint, highWater));
     await this.turnstile.run(() => this.sweep(checkpoint));
     this.metrics.onCheckpoint(dirty.length, bytes, (performance.now() - startedMs) / 1000);
+    return checkpoint;
   }
 
-  private async writeLeads(keys: readonly LeadKey[]): Promise<number> {
+  private async writeLeads(keys: readonly LeadKey[], highWater: StreamMark): Promise<number> {
     const rows: { ou: OuId; leadId: LeadId; state: Uint8Array }[] = [];
     let bytes = 0;
     for (const { ou, leadId } of keys) {
@@ -84,7 +89,7 @@ export class Checkpointer {
       rows.push({ ou, leadId, state });
     }
     // An encoded lead counts as clean, so its state must not get lost here.
-    await this.writer.write('lead states', () => this.store.putLeads(rows));
+    await this.writer.write('lead states', () => this.store.putLeads(rows, highWater));
     return bytes;
   }
 

@@ -67,8 +67,6 @@ export class Engine {
   private positionValue = 0;
   private committedPositionValue = 0;
   private checkpointed = -1;
-  /** What was applied could not be committed. Nothing is applied or written after that. */
-  private failure: Error | null = null;
   private lastMessage: { readonly arrivalMicros: number; readonly data: Uint8Array } | null = null;
   /** The mark of the loaded checkpoint, valid until the first message. */
   private loadedMark: StreamMark | null = null;
@@ -101,7 +99,8 @@ export class Engine {
 
   /** What the engine cannot write now, a sentence each, for the readiness answer. */
   get trouble(): readonly string[] {
-    return this.failure === null ? this.writer.trouble : [`the engine failed: ${this.failure.message}`];
+    const { failure } = this.turnstile;
+    return failure === null ? this.writer.trouble : [`the engine failed: ${failure.message}`];
   }
 
   /** Loads sequences and lead states from the store. Returns the checkpoint that they stand at, if any. */
@@ -118,6 +117,14 @@ export class Engine {
     for (const { ou, leadId, state } of store.allLeads()) matcher.loadLead(ou, leadId, state);
     catalog.replayThrough(this.positionValue);
     return checkpoint;
+  }
+
+  /**
+   * How far the lead states on disk reach into the stream, which may be further than the checkpoint: a stream
+   * that does not hold that message any more has lost its end.
+   */
+  highWater(): StreamMark | null {
+    return this.options.store.highWater();
   }
 
   /** Takes its place in the stream that was found, and starts to write checkpoints. To be called once, after `load`. */
@@ -148,18 +155,7 @@ export class Engine {
    * below the cursor are passed over.
    */
   process(messages: readonly FeedMessage[]): Promise<void> {
-    return this.turnstile.run(() => this.orFail(() => this.processInTurn(messages)));
-  }
-
-  /** After an error of `work` memory and disk may differ, so everything that follows fails with it too. */
-  private async orFail(work: () => Promise<void>): Promise<void> {
-    if (this.failure !== null) throw this.failure;
-    try {
-      await work();
-    } catch (error) {
-      this.failure = error instanceof Error ? error : new Error(String(error));
-      throw error;
-    }
+    return this.turnstile.run(() => this.processInTurn(messages));
   }
 
   private async processInTurn(messages: readonly FeedMessage[]): Promise<void> {
@@ -191,7 +187,8 @@ export class Engine {
    * is in memory is then ahead of what was committed, and only a restart from the last checkpoint is right.
    */
   async checkpoint(): Promise<void> {
-    await this.orFail(() => this.checkpointer.run(() => this.readCheckpoint()));
+    const { position } = await this.checkpointer.run(() => this.readCheckpoint());
+    this.checkpointed = position;
   }
 
   /** Lets writes that cannot be made fail, so that the program can stop; what they held is replayed. */
@@ -204,7 +201,7 @@ export class Engine {
     if (this.timer !== null) clearInterval(this.timer);
     this.timer = null;
     this.options.catalog.close();
-    if (this.stream === null || this.failure !== null) return;
+    if (this.stream === null || this.turnstile.failure !== null) return;
     await this.checkpoint();
     // One that was under way may have begun before the last group.
     if (this.checkpointed !== this.positionValue) await this.checkpoint();
@@ -271,7 +268,7 @@ export class Engine {
   }
 
   private checkpointInBackground(): void {
-    if (this.checkpointed === this.positionValue || this.failure !== null) return;
+    if (this.checkpointed === this.positionValue || this.turnstile.failure !== null) return;
     this.checkpoint().catch((error: unknown) => {
       this.options.logger.error({ err: error }, 'a checkpoint failed; the program has to be started again');
     });
@@ -279,7 +276,6 @@ export class Engine {
 
   private readCheckpoint(): Checkpoint {
     const position = this.positionValue;
-    this.checkpointed = position;
     return {
       position,
       clockMicros: this.options.matcher.clockMicros,

@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../model/checkpoint.ts';
+import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
 import type { Delivery } from '../model/delivery.ts';
 import type { FeedMessage, LeadId, OuId, Rejection, RejectionReason } from '../model/event.ts';
 import type { Fire } from '../model/fire.ts';
@@ -12,12 +12,16 @@ export interface StateStorePort {
   allLeads(): Iterable<{ readonly ou: OuId; readonly leadId: LeadId; readonly state: Uint8Array }>;
   /** Resolves when on disk. */
   recordChange(change: SequenceChange): Promise<void>;
-  /** Resolves when committed. */
-  putLeads(rows: readonly { ou: OuId; leadId: LeadId; state: Uint8Array }[]): Promise<void>;
+  highWater(): StreamMark | null;
+  /** Resolves when committed, with `highWater` in the same transaction. */
+  putLeads(
+    rows: readonly { ou: OuId; leadId: LeadId; state: Uint8Array }[],
+    highWater: StreamMark,
+  ): Promise<void>;
   /** Resolves when committed. */
   removeLeads(keys: readonly { readonly ou: OuId; readonly leadId: LeadId }[]): Promise<void>;
   /** Resolves when on disk. */
-  putCheckpoint(checkpoint: Checkpoint): Promise<void>;
+  putCheckpoint(checkpoint: Checkpoint, highWater: StreamMark): Promise<void>;
 }
 
 export interface FireEntry {

@@ -1,9 +1,26 @@
-/** Runs one asynchronous step at a time, in the order of the calls. */
+/**
+ * Runs one asynchronous step at a time, in the order of the calls. After a step has failed none runs any
+ * more, also none that was waiting already: each rejects with the same error.
+ */
 export class Turnstile {
   private tail: Promise<unknown> = Promise.resolve();
+  private error: Error | null = null;
+
+  /** Why no step runs any more; null while they do. */
+  get failure(): Error | null {
+    return this.error;
+  }
 
   run<T>(step: () => Promise<T>): Promise<T> {
-    const result = this.tail.then(step);
+    const result = this.tail.then(async () => {
+      if (this.error !== null) throw this.error;
+      try {
+        return await step();
+      } catch (error) {
+        this.error = error instanceof Error ? error : new Error(String(error));
+        throw this.error;
+      }
+    });
     this.tail = result.catch(() => undefined);
     return result;
   }

@@ -201,6 +201,8 @@ export class Matcher {
   private *sweepLeads(): Generator<[Tenant, Lead]> {
     for (const tenant of this.tenants.values()) {
       for (const lead of tenant.leads.values()) yield [tenant, lead];
+      // Anybody who may publish can name OUs; one that nobody uses must not stay.
+      if (tenant.leads.size === 0 && tenant.program.isEmpty) this.tenants.delete(tenant.program.ou);
     }
   }
 

@@ -30,6 +30,10 @@ export class Program {
     this.ou = ou;
   }
 
+  get isEmpty(): boolean {
+    return this.sequencesById.size === 0;
+  }
+
   sequences(): Iterable<CompiledSequence> {
     return this.sequencesById.values();
   }

@@ -46,6 +46,8 @@ export class LaneSet {
 
   /** Puts the lane at the end of the queue, unless it stands in it already. */
   markReady(lane: Lane): void {
+    // It stands in one of the two only, also when it became or ceased to be a suspect meanwhile.
+    (lane.suspect ? this.#ready : this.#readySuspects).delete(lane);
     (lane.suspect ? this.#readySuspects : this.#ready).add(lane);
   }
 
@@ -89,9 +91,11 @@ export class LaneSet {
     return undefined;
   }
 
-  /** Forgets a lane that has nothing due, nothing under way and no alarm. */
+  /** Forgets a lane that has nothing due, nothing under way, no alarm, and no place in the queues. */
   forgetIfIdle(lane: Lane): void {
-    if (lane.inFlight.size === 0 && lane.alarmAtMs === null) this.#lanes.delete(lane.name);
+    if (lane.inFlight.size > 0 || lane.alarmAtMs !== null) return;
+    if (this.#ready.has(lane) || this.#readySuspects.has(lane)) return;
+    this.#lanes.delete(lane.name);
   }
 }
 

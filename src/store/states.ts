@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../model/checkpoint.ts';
+import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
 import type { LeadId, OuId } from '../model/event.ts';
 import type { Sequence, SequenceChange, SequenceId } from '../model/sequence.ts';
 import { type BytesTable, type Environment, packRow, type Table, unpackRow } from './environment.ts';
@@ -18,7 +18,7 @@ export interface LeadRow {
  * What a restart needs: the checkpoint, the lead states, the sequences, and the changes of sequences since
  * the checkpoint.
  *
- * Tables: `meta` ["layout"], ["checkpoint"] · `leads` (bytes) partition, ou, NUL, lead · `sequences` [ou, id] ·
+ * Tables: `meta` ["layout"], ["checkpoint"], ["high_water"] · `leads` (bytes) partition, ou, NUL, lead · `sequences` [ou, id] ·
  * `deleted_sequences` [ou, id] · `changes` [position, ordinal].
  *
  * LMDB commits writes in the order in which they are made here, so a row is never durable before one that
@@ -92,9 +92,19 @@ export class StateStore {
     await this.environment.flushed();
   }
 
-  /** Writes lead states; resolves when committed (not yet on disk). */
-  async putLeads(rows: readonly LeadRow[]): Promise<void> {
+  /** How far into the stream any lead state on disk reaches; null before the first. */
+  highWater(): StreamMark | null {
+    const row = this.meta.get(['high_water']);
+    return row === undefined ? null : unpackRow<StreamMark>(row, [ROW_VERSION]);
+  }
+
+  /**
+   * Writes lead states and, with them, how far into the stream they reach; resolves when committed (not yet
+   * on disk).
+   */
+  async putLeads(rows: readonly LeadRow[], highWater: StreamMark): Promise<void> {
     await this.environment.root.transaction(() => {
+      this.meta.put(['high_water'], packRow(ROW_VERSION, highWater));
       for (const { ou, leadId, state } of rows) this.leads.put(leadKey(ou, leadId), asBuffer(state));
     });
   }
@@ -110,9 +120,10 @@ export class StateStore {
    * disk. Those at the position stay, since some may be younger than the checkpoint; making one a second time
    * changes nothing. To be called after every lead state that the checkpoint covers was put.
    */
-  async putCheckpoint(checkpoint: Checkpoint): Promise<void> {
+  async putCheckpoint(checkpoint: Checkpoint, highWater: StreamMark): Promise<void> {
     await this.environment.root.transaction(() => {
       this.meta.put(['checkpoint'], packRow(ROW_VERSION, checkpoint));
+      this.meta.put(['high_water'], packRow(ROW_VERSION, highWater));
       for (const key of [...this.changes.getKeys({ end: [checkpoint.position] })]) {
         this.changes.remove(key);
       }

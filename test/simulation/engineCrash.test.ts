@@ -133,6 +133,7 @@ class Program {
   readonly engine: Engine;
   readonly catalog: Catalog;
   readonly checkpoints: Promise<void>[] = [];
+  refusesRejected = false;
 
   constructor(store: SimulatedStore, rejected: Set<number>) {
     this.store = store;
@@ -149,6 +150,7 @@ class Program {
       store,
       commitFires: store.commitFires,
       storeRejected: async (message) => {
+        if (this.refusesRejected) throw new Error('the stream is full');
         rejected.add(message.streamSequence);
       },
       planDeliveries: () => [],
@@ -291,5 +293,36 @@ describe('a checkpoint', () => {
     await program.engine.checkpoint();
     expect([...store.allLeads()].map(({ leadId }) => leadId)).toEqual(['lead-0']);
     expect(store.checkpoint()?.position).toBe(1);
+  });
+
+  it('that waited behind a group whose effects could not be committed is not written', async () => {
+    const store = new SimulatedStore();
+    const program = new Program(store, new Set());
+    program.refusesRejected = true;
+    await program.start();
+    const unusable = messagesOf([
+      { kind: 'group', messages: [{ lead: 0, type: 4, delay: 1, lag: 0, id: null }] },
+    ]).get(0)!;
+    const group = expect(program.engine.process(unusable)).rejects.toThrow();
+    const checkpoint = expect(program.engine.checkpoint()).rejects.toThrow();
+    program.engine.abandonWrites();
+    await Promise.all([group, checkpoint]);
+    await program.engine.drain();
+    expect(store.checkpoint()).toBeNull();
+    await expect(program.engine.process(unusable)).rejects.toThrow();
+  });
+
+  it('notes with the lead states how far they reach, which may be beyond its own position', async () => {
+    const store = new SimulatedStore();
+    const program = new Program(store, new Set());
+    await program.start();
+    const messages = messagesOf([
+      { kind: 'group', messages: [0, 1, 2].map((lead) => ({ lead, type: 0, delay: 1, lag: 0, id: null })) },
+    ]).get(0)!;
+    await program.engine.process(messages.slice(0, 2));
+    const checkpoint = program.engine.checkpoint();
+    await Promise.all([checkpoint, program.engine.process(messages.slice(2))]);
+    expect(store.checkpoint()?.position).toBe(2);
+    expect(store.highWater()?.sequence).toBe(3);
   });
 });

@@ -1,5 +1,5 @@
 import type { FireEntry, StateStorePort } from '../../src/engine/ports.ts';
-import type { Checkpoint } from '../../src/model/checkpoint.ts';
+import type { Checkpoint, StreamMark } from '../../src/model/checkpoint.ts';
 import type { Fire } from '../../src/model/fire.ts';
 import type { Sequence, SequenceChange } from '../../src/model/sequence.ts';
 
@@ -10,6 +10,7 @@ type Write = (disk: Disk) => void;
 /** What is on the simulated disk. */
 class Disk {
   checkpoint: Checkpoint | null = null;
+  highWater: StreamMark | null = null;
   readonly sequences = new Map<string, Sequence>();
   changes: SequenceChange[] = [];
   readonly leads = new Map<string, Row>();
@@ -66,12 +67,17 @@ export class SimulatedStore implements StateStorePort {
     });
   }
 
-  async putLeads(rows: readonly Row[]): Promise<void> {
+  highWater(): StreamMark | null {
+    return this.disk.highWater;
+  }
+
+  async putLeads(rows: readonly Row[], highWater: StreamMark): Promise<void> {
     if (this.failNextPutLeads) {
       this.failNextPutLeads = false;
       throw new Error('no space left on device');
     }
     await this.make((disk) => {
+      disk.highWater = highWater;
       for (const row of rows) disk.leads.set(`${row.ou}/${row.leadId}`, row);
     });
   }
@@ -82,9 +88,10 @@ export class SimulatedStore implements StateStorePort {
     });
   }
 
-  putCheckpoint(checkpoint: Checkpoint): Promise<void> {
+  putCheckpoint(checkpoint: Checkpoint, highWater: StreamMark): Promise<void> {
     return this.make((disk) => {
       disk.checkpoint = checkpoint;
+      disk.highWater = highWater;
       disk.changes = disk.changes.filter(({ position }) => position >= checkpoint.position);
     });
   }

@@ -28,6 +28,26 @@ describe('the lanes', () => {
     expect(takeAll(lanes, true)).toEqual(['dead']);
   });
 
+  it('stand in one queue only, also when they become suspects while they wait', () => {
+    const lanes = new LaneSet();
+    const lane = lanes.lane('turning');
+    lanes.markReady(lane);
+    lane.suspect = true;
+    lanes.markReady(lane);
+    expect(takeAll(lanes)).toEqual(['turning']);
+  });
+
+  it('are not forgotten while they wait, or a second one of the name would send the same rows', () => {
+    const lanes = new LaneSet();
+    const lane = lanes.lane('waiting');
+    lanes.markReady(lane);
+    lanes.forgetIfIdle(lane);
+    expect(lanes.lane('waiting')).toBe(lane);
+    expect(takeAll(lanes)).toEqual(['waiting']);
+    lanes.forgetIfIdle(lane);
+    expect(lanes.lane('waiting')).not.toBe(lane);
+  });
+
   it('let neither suspects nor the others starve', () => {
     const lanes = new LaneSet();
     for (const name of ['s1', 's2', 's3']) lanes.lane(name).suspect = true;

@@ -55,8 +55,10 @@ describe('the state store', () => {
       'x'.repeat(256),
     ];
     const rows = leadIds.map((leadId, index) => ({ ou: 'ou', leadId, state: Uint8Array.of(1, index) }));
-    await store.putLeads(rows);
-    const found = [...(await reopen()).allLeads()];
+    await store.putLeads(rows, checkpointAt(7).stream);
+    const reopened = await reopen();
+    expect(reopened.highWater()).toEqual(checkpointAt(7).stream);
+    const found = [...reopened.allLeads()];
     expect(found.length).toBe(rows.length);
     for (const row of rows) {
       expect(found).toContainEqual({ ...row, state: Buffer.from(row.state) });
@@ -65,10 +67,13 @@ describe('the state store', () => {
 
   it('keeps equal lead ids of two OUs apart, and removes only what it is asked to', async () => {
     const store = new StateStore(environment);
-    await store.putLeads([
-      { ou: 'one', leadId: 'lead', state: Uint8Array.of(1) },
-      { ou: 'two', leadId: 'lead', state: Uint8Array.of(2) },
-    ]);
+    await store.putLeads(
+      [
+        { ou: 'one', leadId: 'lead', state: Uint8Array.of(1) },
+        { ou: 'two', leadId: 'lead', state: Uint8Array.of(2) },
+      ],
+      checkpointAt(7).stream,
+    );
     await store.removeLeads([{ ou: 'one', leadId: 'lead' }]);
     expect([...store.allLeads()].map(({ ou }) => ou)).toEqual(['two']);
   });
@@ -82,10 +87,11 @@ describe('the state store', () => {
     await second.recordChange({ position: 7, before: null, after: sequence('seq-2') });
     await second.recordChange({ position: 9, before: sequence('seq-1', 'renamed'), after: null });
     expect(second.changesSinceCheckpoint().map(({ position }) => position)).toEqual([7, 7, 7, 9]);
-    await second.putCheckpoint(checkpointAt(8));
+    await second.putCheckpoint(checkpointAt(8), checkpointAt(9).stream);
     const third = await reopen();
     expect(third.changesSinceCheckpoint().map(({ position }) => position)).toEqual([9]);
     expect(third.checkpoint()).toEqual(checkpointAt(8));
+    expect(third.highWater()).toEqual(checkpointAt(9).stream);
   });
 
   it('still finds a deleted sequence for the deliveries that are under way, but lists it no more', async () => {
