@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp } from './api/app.ts';
 import type { ApiPorts, Readiness } from './api/ports.ts';
 import { type HttpServer, serveHttp } from './api/server.ts';
@@ -27,6 +28,10 @@ import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 const DEFAULT_OU = 'default';
 /** Time for the attempts under way to end when the program stops; what is cut off is sent after the restart. */
 const OUTBOX_DRAIN_MS = 10_000;
+const STREAM_RETRY_MS = 1_000;
+const REPLAY_POLL_MS = 20;
+/** Mail servers that scan contents take minutes to answer; giving up on them earlier sends copies. */
+const EMAIL_TIMEOUT_MS = 5 * 60_000;
 /** Time for the group in hand to be committed when the program stops. */
 const FEED_STOP_MS = 5_000;
 
@@ -150,6 +155,7 @@ function loadCore(config: Config, log: Logger): Core {
     store: states,
     sequencesPerOuMax: config.sequencesMax,
     currentPosition: () => engine.position,
+    currentMark: () => engine.mark(),
   });
   const outbox = createOutbox(config, log, metrics, deliveries, fires, states);
   const engine: Engine = new Engine({
@@ -229,7 +235,7 @@ function createOutbox(
     emailSender:
       smtpUrl === null || emailFrom === null
         ? null
-        : new EmailSender({ smtpUrl, from: emailFrom, timeoutMs }),
+        : new EmailSender({ smtpUrl, from: emailFrom, timeoutMs: EMAIL_TIMEOUT_MS }),
     retryDelaysMs: config.retryScheduleMs,
     log,
     metrics: {
@@ -243,8 +249,23 @@ function createOutbox(
   });
 }
 
-/** Connects, finds the place in the stream where the lead states stand, and lets the feed go on from there. */
+/** Opens the stream. An external server may be up before its JetStream is: that is tried until it works. */
 async function openStream(config: Config, core: Core): Promise<void> {
+  for (;;) {
+    try {
+      return await connectStream(config, core);
+    } catch (error) {
+      await core.room?.close();
+      core.room = null;
+      if (config.natsUrl === null || core.abort.signal.aborted) throw error;
+      core.fail(error);
+      await sleep(STREAM_RETRY_MS, undefined, { signal: core.abort.signal });
+    }
+  }
+}
+
+/** Connects, finds the place in the stream where the lead states stand, and lets the feed go on from there. */
+async function connectStream(config: Config, core: Core): Promise<void> {
   const { log, engine, metrics } = core;
   core.room = await openStreamRoom(
     {
@@ -277,6 +298,15 @@ async function openStream(config: Config, core: Core): Promise<void> {
   });
   core.obstacle = null;
   core.room.feed.start(engine.streamCursor, (group) => engine.process(group));
+  void finishReplay(core, core.room);
+}
+
+/** Makes the logged changes whose messages are gone from the stream, once all that is left of it was read. */
+async function finishReplay({ catalog, abort }: Core, { feed }: StreamRoom): Promise<void> {
+  while (catalog.isReplaying && !abort.signal.aborted) {
+    if (feed.state.ready && feed.lag === 0) catalog.replayThrough(Number.MAX_SAFE_INTEGER);
+    else await sleep(REPLAY_POLL_MS);
+  }
 }
 
 /**
@@ -336,11 +366,9 @@ function apiPorts(config: Config, core: Core): ApiPorts {
 
 type IngestEvent = Parameters<ApiPorts['publish']>[1][number];
 
-function toPublish({ id, leadId, eventType, createdAt, metadata }: IngestEvent) {
+function toPublish({ createdAt, metadata, ...event }: IngestEvent) {
   return {
-    id,
-    leadId,
-    eventType,
+    ...event,
     ...(createdAt === null ? {} : { createdAt }),
     ...(metadata === null ? {} : { metadata }),
   };

@@ -3,6 +3,9 @@ import { describeConfig, loadConfig } from './config/load.ts';
 import { endNow, onStopSignal } from './signals.ts';
 import { createLog } from './telemetry/log.ts';
 
+/** A start that is told to stop is waited for this long; cutting it off loses nothing. */
+const STARTING_MS_MAX = 5_000;
+
 async function main(): Promise<void> {
   const config = loadConfig();
   const log = createLog({ level: config.logLevel, format: config.logFormat });
@@ -10,8 +13,12 @@ async function main(): Promise<void> {
   const starting = startProgram(config, log);
   onStopSignal((signal) => {
     log.info({ signal }, 'stopping');
+    const late = setTimeout(endNow, STARTING_MS_MAX);
     starting
-      .then((program) => program.stop())
+      .then((program) => {
+        clearTimeout(late);
+        return program.stop();
+      })
       .then(
         () => process.exit(0),
         (error: unknown) => {

@@ -105,12 +105,14 @@ export function cidrs() {
 export function tokens() {
   const pair = z
     .string()
-    .regex(/^[A-Za-z0-9_-]{1,128}=[\x21-\x7e]{1,256}$/)
+    .regex(/^[A-Za-z0-9_-]{1,64}=[\x21-\x7e]{1,256}$/)
     .transform((value) => {
       const cut = value.indexOf('=');
       return { ou: value.slice(0, cut), token: value.slice(cut + 1) };
     });
   return entries(pair)
     .refine((list) => new Set(list.map((entry) => entry.token)).size === list.length)
-    .describe('ou=token pairs separated by commas, each token once, an OU of letters, digits, - and _');
+    .describe(
+      'ou=token pairs separated by commas, each token once, an OU of up to 64 letters, digits, - and _',
+    );
 }

@@ -1,4 +1,5 @@
 import type { Matcher } from '../matcher/matcher.ts';
+import type { StreamMark } from '../model/checkpoint.ts';
 import type { OuId } from '../model/event.ts';
 import { definitionOf, type Sequence, type SequenceChange, type SequenceId } from '../model/sequence.ts';
 import type { StateStorePort } from './ports.ts';
@@ -25,6 +26,7 @@ export class Catalog {
   private readonly store: StateStorePort;
   private readonly sequencesPerOuMax: number;
   private readonly currentPosition: () => number;
+  private readonly currentMark: () => StreamMark | null;
   /** As users see them: all changes made. */
   private readonly current = new SequenceTable();
   /** As the matcher has them: the changes up to the position made. */
@@ -38,11 +40,14 @@ export class Catalog {
     store: StateStorePort;
     sequencesPerOuMax: number;
     currentPosition: () => number;
+    /** The message at that position; null before the stream was found. */
+    currentMark: () => StreamMark | null;
   }) {
     this.matcher = options.matcher;
     this.store = options.store;
     this.sequencesPerOuMax = options.sequencesPerOuMax;
     this.currentPosition = options.currentPosition;
+    this.currentMark = options.currentMark;
   }
 
   /** Loads the sequences and takes them back to the checkpoint. */
@@ -141,7 +146,7 @@ export class Catalog {
     if (after !== null) this.current.set(after);
     else if (before !== null) this.current.delete(before.ou, before.id);
     this.enact(change);
-    return this.store.recordChange(change);
+    return this.store.recordChange(change, this.currentMark());
   }
 
   private enact({ before, after }: SequenceChange): void {

@@ -19,6 +19,9 @@ import type {
 } from './ports.ts';
 import { Turnstile } from './turnstile.ts';
 
+/** A group that takes longer to commit is worth a word on /readyz. */
+const GROUP_SECONDS_MAX = 5;
+
 export interface EngineOptions {
   readonly matcher: Matcher;
   readonly catalog: Catalog;
@@ -66,6 +69,8 @@ export class Engine {
   private offset = 0;
   private positionValue = 0;
   private committedPositionValue = 0;
+  /** When the group in hand was begun; null between groups. */
+  private groupSinceMs: number | null = null;
   private checkpointed = -1;
   private lastMessage: { readonly arrivalMicros: number; readonly data: Uint8Array } | null = null;
   /** The mark of the loaded checkpoint, valid until the first message. */
@@ -100,7 +105,10 @@ export class Engine {
   /** What the engine cannot write now, a sentence each, for the readiness answer. */
   get trouble(): readonly string[] {
     const { failure } = this.turnstile;
-    return failure === null ? this.writer.trouble : [`the engine failed: ${failure.message}`];
+    if (failure !== null) return [`the engine failed: ${failure.message}`];
+    const seconds = this.groupSinceMs === null ? 0 : (performance.now() - this.groupSinceMs) / 1000;
+    if (seconds < GROUP_SECONDS_MAX) return this.writer.trouble;
+    return [...this.writer.trouble, `a group of messages has waited ${Math.round(seconds)} s for its writes`];
   }
 
   /** Loads sequences and lead states from the store. Returns the checkpoint that they stand at, if any. */
@@ -120,7 +128,7 @@ export class Engine {
   }
 
   /**
-   * How far the lead states on disk reach into the stream, which may be further than the checkpoint: a stream
+   * How far what is on disk reaches into the stream, which may be further than the checkpoint: a stream
    * that does not hold that message any more has lost its end.
    */
   highWater(): StreamMark | null {
@@ -145,6 +153,7 @@ export class Engine {
     } else if (resume.startSequence > this.streamCursor + 1) {
       this.positionValue = resume.startSequence - 1 + this.offset;
       this.loadedMark = null;
+      this.options.catalog.replayThrough(this.positionValue);
     }
     this.committedPositionValue = this.positionValue;
     this.timer = setInterval(() => this.checkpointInBackground(), this.options.checkpointIntervalMs);
@@ -160,6 +169,7 @@ export class Engine {
 
   private async processInTurn(messages: readonly FeedMessage[]): Promise<void> {
     const startedMs = performance.now();
+    this.groupSinceMs = startedMs;
     const counts = emptyCounts();
     const fires: FireEntry[] = [];
     const rejections: [FeedMessage, Rejection][] = [];
@@ -179,6 +189,7 @@ export class Engine {
       ),
     ]);
     this.committedPositionValue = this.positionValue;
+    this.groupSinceMs = null;
     this.options.metrics.onGroup(counts, messages.length, (performance.now() - startedMs) / 1000);
   }
 
@@ -280,8 +291,14 @@ export class Engine {
       position,
       clockMicros: this.options.matcher.clockMicros,
       silentBefore: this.options.matcher.silentBefore(),
-      stream: { ...this.stream!, sequence: position - this.offset, ...this.messageMark() },
+      stream: this.mark()!,
     };
+  }
+
+  /** The message at the position, for recognizing it again; null before the stream was found. */
+  mark(): StreamMark | null {
+    if (this.stream === null) return null;
+    return { ...this.stream, sequence: this.streamCursor, ...this.messageMark() };
   }
 
   private messageMark(): Pick<StreamMark, 'messageArrivalMicros' | 'messageDigest'> {

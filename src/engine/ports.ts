@@ -11,7 +11,7 @@ export interface StateStorePort {
   changesSinceCheckpoint(): SequenceChange[];
   allLeads(): Iterable<{ readonly ou: OuId; readonly leadId: LeadId; readonly state: Uint8Array }>;
   /** Resolves when on disk. */
-  recordChange(change: SequenceChange): Promise<void>;
+  recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void>;
   highWater(): StreamMark | null;
   /** Resolves when committed, with `highWater` in the same transaction. */
   putLeads(

@@ -19,6 +19,8 @@ export class Lane {
   }
 }
 
+const REPLACED_ALARMS_MIN = 64;
+
 interface Alarm {
   readonly atMs: number;
   readonly lane: Lane;
@@ -33,7 +35,7 @@ export class LaneSet {
   readonly #lanes = new Map<string, Lane>();
   readonly #ready = new Set<Lane>();
   readonly #readySuspects = new Set<Lane>();
-  readonly #alarms = new AlarmHeap();
+  #alarms = new AlarmHeap();
   #suspectsTurn = false;
 
   lane(name: string): Lane {
@@ -56,6 +58,8 @@ export class LaneSet {
     if (lane.alarmAtMs !== null && lane.alarmAtMs <= atMs) return;
     lane.alarmAtMs = atMs;
     this.#alarms.push({ atMs, lane });
+    // An alarm that an earlier one has replaced stays in the heap until its time, which may be a day ahead.
+    if (this.#alarms.size > 2 * this.#lanes.size + REPLACED_ALARMS_MIN) this.#rebuildAlarms();
   }
 
   /** Makes the lanes ready whose alarm has come. */
@@ -66,7 +70,8 @@ export class LaneSet {
       alarm = this.#alarms.peek()
     ) {
       this.#alarms.pop();
-      if (alarm.lane.alarmAtMs === alarm.atMs) alarm.lane.alarmAtMs = null;
+      if (alarm.lane.alarmAtMs !== alarm.atMs) continue;
+      alarm.lane.alarmAtMs = null;
       this.markReady(alarm.lane);
     }
   }
@@ -91,6 +96,13 @@ export class LaneSet {
     return undefined;
   }
 
+  #rebuildAlarms(): void {
+    this.#alarms = new AlarmHeap();
+    for (const lane of this.#lanes.values()) {
+      if (lane.alarmAtMs !== null) this.#alarms.push({ atMs: lane.alarmAtMs, lane });
+    }
+  }
+
   /** Forgets a lane that has nothing due, nothing under way, no alarm, and no place in the queues. */
   forgetIfIdle(lane: Lane): void {
     if (lane.inFlight.size > 0 || lane.alarmAtMs !== null) return;
@@ -102,6 +114,10 @@ export class LaneSet {
 /** A binary min-heap by time. */
 class AlarmHeap {
   readonly #alarms: Alarm[] = [];
+
+  get size(): number {
+    return this.#alarms.length;
+  }
 
   peek(): Alarm | undefined {
     return this.#alarms[0];

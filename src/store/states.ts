@@ -76,8 +76,11 @@ export class StateStore {
     }
   }
 
-  /** Writes a change and the sequence's new form in one transaction; resolves when on disk. */
-  async recordChange(change: SequenceChange): Promise<void> {
+  /**
+   * Writes a change, the sequence's new form, and how far into the stream the change lies (null before the
+   * stream was found) in one transaction; resolves when on disk.
+   */
+  async recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void> {
     const { before, after, position } = change;
     const ordinal = this.nextOrdinal++;
     await this.environment.root.transaction(() => {
@@ -87,12 +90,13 @@ export class StateStore {
         this.sequences.remove([before.ou, before.id]);
         this.deletedSequences.put([before.ou, before.id], packRow(ROW_VERSION, before));
       }
+      if (highWater !== null) this.meta.put(['high_water'], packRow(ROW_VERSION, highWater));
       this.changes.put([position, ordinal], packRow(ROW_VERSION, change));
     });
     await this.environment.flushed();
   }
 
-  /** How far into the stream any lead state on disk reaches; null before the first. */
+  /** How far into the stream any lead state or change on disk reaches; null before the first. */
   highWater(): StreamMark | null {
     const row = this.meta.get(['high_water']);
     return row === undefined ? null : unpackRow<StreamMark>(row, [ROW_VERSION]);

@@ -30,7 +30,12 @@ export class Delivered implements RawMessage {
 
   /** Headers are parsed only when they are asked for, which is where an event carries no id. */
   get messageId(): string | undefined {
-    return this.#message.headers?.get('Nats-Msg-Id');
+    try {
+      return this.#message.headers?.get('Nats-Msg-Id');
+    } catch {
+      // The server stores headers that the client cannot parse; such a message has no usable id.
+      return undefined;
+    }
   }
 }
 
@@ -232,7 +237,8 @@ export class PullConsumer {
     this.#outstanding += room;
     const request = {
       batch: room,
-      max_bytes: WINDOW_BYTES,
+      // A request must have room for the largest message, or the server refuses it again and again.
+      max_bytes: Math.max(WINDOW_BYTES, 2 * (this.#nats.info?.max_payload ?? 0)),
       expires: nanos(EXPIRES_MS),
       idle_heartbeat: nanos(this.#settings.heartbeatMs),
     };

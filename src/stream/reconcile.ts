@@ -11,6 +11,8 @@ export interface StreamFound {
   /** Sequence of the oldest message; of the next one to come while the stream is empty; 0 before the first. */
   readonly firstSequence: number;
   readonly lastSequence: number;
+  /** It carries other subjects too: a sequence that is gone need not have been an event. */
+  readonly isShared: boolean;
   /** The message at the checkpoint's position, while the stream holds it. */
   readonly messageAtPosition: { readonly arrivalMicros: number; readonly digest: string } | null;
 }
@@ -73,7 +75,7 @@ function compare(checkpoint: Checkpoint | null, found: StreamFound): Verdict {
   if (found.lastSequence < position || holdsAnotherMessage(checkpoint, found)) {
     return { outcome: 'rolled_back', position, lastSequence: found.lastSequence };
   }
-  if (found.firstSequence > position + 1) {
+  if (!found.isShared && found.firstSequence > position + 1) {
     return { outcome: 'retention_gap', fromSequence: position + 1, toSequence: found.firstSequence - 1 };
   }
   return { outcome: 'resume', position };
@@ -134,6 +136,7 @@ export async function inspectStream(
   nats: NatsConnection,
   name: string,
   sequence: number | null,
+  isShared = false,
 ): Promise<StreamFound> {
   const manager = await nats.jetstreamManager();
   const { created, state } = await manager.streams.info(name);
@@ -143,6 +146,7 @@ export async function inspectStream(
     created,
     firstSequence: state.first_seq,
     lastSequence: state.last_seq,
+    isShared,
     messageAtPosition: isHeld ? await readMessage(nats, name, sequence) : null,
   };
 }

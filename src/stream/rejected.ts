@@ -55,7 +55,8 @@ const PAYLOAD_SHOWN_BYTES = 1_024;
 const FETCH_MESSAGES = 10;
 const FETCH_EXPIRES_MS = 2_000;
 const CONSUMER_INACTIVE_MS = 10_000;
-const NO_OU = '_invalid';
+/** No OU can be named so. */
+const NO_OU = '$invalid';
 
 /** The stream of messages that could not be used: nothing is dropped unseen. */
 export class RejectedEvents {

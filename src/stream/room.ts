@@ -107,7 +107,9 @@ function assemble(
       return states.find((state) => state?.ready === false) ?? { ready: true };
     },
     reconcile: async (checkpoint, policy) => {
-      const found = await inspectStream(nats, streams.events.name, checkpoint?.stream.sequence ?? null);
+      const sequence = checkpoint?.stream.sequence ?? null;
+      const isShared = streams.filterSubject !== null;
+      const found = await inspectStream(nats, streams.events.name, sequence, isShared);
       return reconcile(checkpoint, found, policy);
     },
     close: async () => {

@@ -143,6 +143,7 @@ class Program {
       store,
       sequencesPerOuMax: 100,
       currentPosition: () => this.engine.position,
+      currentMark: () => this.engine.mark(),
     });
     this.engine = new Engine({
       matcher: this.matcher,

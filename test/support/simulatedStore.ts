@@ -58,8 +58,9 @@ export class SimulatedStore implements StateStorePort {
     return this.disk.leads.values();
   }
 
-  recordChange(change: SequenceChange): Promise<void> {
+  recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void> {
     return this.make((disk) => {
+      if (highWater !== null) disk.highWater = highWater;
       const sequence = change.after ?? change.before!;
       if (change.after === null) disk.sequences.delete(`${sequence.ou}/${sequence.id}`);
       else disk.sequences.set(`${sequence.ou}/${sequence.id}`, change.after);

@@ -173,7 +173,7 @@ describe('rejected events', () => {
 
   it('without an OU are stored on a subject of their own', async () => {
     await newRejected().store(message(1, { ou: '', subject: 'events' }), REJECTION);
-    expect((await stored('EVENTS_REJECTED', 1)).subject).toBe('rejected._invalid');
+    expect((await stored('EVENTS_REJECTED', 1)).subject).toBe('rejected.$invalid');
   });
 
   it('wait for a server that is away, and for their stream to be there again', async () => {

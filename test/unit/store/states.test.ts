@@ -80,12 +80,15 @@ describe('the state store', () => {
 
   it('logs changes in the order in which they were made, until a checkpoint covers their position', async () => {
     const first = new StateStore(environment);
-    await first.recordChange({ position: 7, before: null, after: sequence('seq-1') });
-    await first.recordChange({ position: 7, before: sequence('seq-1'), after: sequence('seq-1', 'renamed') });
+    await first.recordChange({ position: 7, before: null, after: sequence('seq-1') }, null);
+    await first.recordChange(
+      { position: 7, before: sequence('seq-1'), after: sequence('seq-1', 'renamed') },
+      null,
+    );
     const second = await reopen();
     expect(second.changesSinceCheckpoint().map(({ after }) => after?.name)).toEqual(['seq-1', 'renamed']);
-    await second.recordChange({ position: 7, before: null, after: sequence('seq-2') });
-    await second.recordChange({ position: 9, before: sequence('seq-1', 'renamed'), after: null });
+    await second.recordChange({ position: 7, before: null, after: sequence('seq-2') }, null);
+    await second.recordChange({ position: 9, before: sequence('seq-1', 'renamed'), after: null }, null);
     expect(second.changesSinceCheckpoint().map(({ position }) => position)).toEqual([7, 7, 7, 9]);
     await second.putCheckpoint(checkpointAt(8), checkpointAt(9).stream);
     const third = await reopen();
@@ -96,8 +99,8 @@ describe('the state store', () => {
 
   it('still finds a deleted sequence for the deliveries that are under way, but lists it no more', async () => {
     const store = new StateStore(environment);
-    await store.recordChange({ position: 1, before: null, after: sequence('seq-1') });
-    await store.recordChange({ position: 2, before: sequence('seq-1'), after: null });
+    await store.recordChange({ position: 1, before: null, after: sequence('seq-1') }, null);
+    await store.recordChange({ position: 2, before: sequence('seq-1'), after: null }, null);
     expect(store.allSequences()).toEqual([]);
     expect(store.sequenceOf('ou', 'seq-1')?.name).toBe('seq-1');
     expect(store.sequenceOf('other', 'seq-1')).toBeUndefined();

@@ -14,6 +14,7 @@ const FOUND: StreamFound = {
   created: 'T1',
   firstSequence: 10,
   lastSequence: 120,
+  isShared: false,
   messageAtPosition: { arrivalMicros: 5_000, digest: 'aa' },
 };
 
