@@ -76,6 +76,11 @@ export class LaneSet {
     }
   }
 
+  /** Entries in memory, replaced alarms included. */
+  get alarmCount(): number {
+    return this.#alarms.size;
+  }
+
   nextAlarmMs(): number | null {
     return this.#alarms.peek()?.atMs ?? null;
   }

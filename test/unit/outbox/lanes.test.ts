@@ -74,6 +74,21 @@ describe('the lanes', () => {
     );
   });
 
+  it('do not pile up alarms when near ones replace a far one again and again', () => {
+    const lanes = new LaneSet();
+    const lane = lanes.lane('busy');
+    const DAY = 86_400_000;
+    for (let nowMs = 0; nowMs < 10_000; nowMs++) {
+      lanes.setAlarm(lane, DAY);
+      lanes.setAlarm(lane, nowMs);
+      lanes.ring(nowMs);
+      takeAll(lanes);
+    }
+    expect(lanes.alarmCount).toBeLessThan(200);
+    lanes.setAlarm(lane, DAY);
+    expect(lanes.nextAlarmMs()).toBe(DAY);
+  });
+
   it('do not pile up alarms for a lane that is told the same again and again', () => {
     const lanes = new LaneSet();
     for (let count = 0; count < 3; count += 1) lanes.setAlarm(lanes.lane('a'), 10);
