@@ -6,7 +6,7 @@ import type { EngineMetrics, StateStorePort } from './ports.ts';
 import type { Turnstile } from './turnstile.ts';
 
 /** Leads encoded in one turn: a few milliseconds, so that the feed is never held up for longer. */
-export const LEADS_PER_TURN = 1_000;
+export const LEADS_PER_TURN = 200;
 
 /** Silent leads are looked for in this fraction of all leads per checkpoint, at least in as many as one turn has. */
 const SWEEP_FRACTION = 1 / 64;
