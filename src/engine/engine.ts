@@ -291,6 +291,7 @@ export class Engine {
       position,
       clockMicros: this.options.matcher.clockMicros,
       silentBefore: this.options.matcher.silentBefore(),
+      changes: this.options.store.changeCount(),
       stream: this.mark()!,
     };
   }

@@ -9,6 +9,8 @@ export interface StateStorePort {
   checkpoint(): Checkpoint | null;
   allSequences(): Sequence[];
   changesSinceCheckpoint(): SequenceChange[];
+  /** How many changes were ever recorded. */
+  changeCount(): number;
   allLeads(): Iterable<{ readonly ou: OuId; readonly leadId: LeadId; readonly state: Uint8Array }>;
   /** Resolves when on disk. */
   recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void>;

@@ -13,6 +13,8 @@ export interface Checkpoint {
   readonly clockMicros: number;
   /** Per OU with any: leads last heard of before this arrival time were silent at the position (R15). */
   readonly silentBefore: readonly (readonly [ou: OuId, micros: number])[];
+  /** How many changes of sequences, counted from the first ever, were made before it. */
+  readonly changes: number;
   readonly stream: StreamMark;
 }
 

@@ -6,6 +6,8 @@ import { type BytesTable, type Environment, packRow, type Table, unpackRow } fro
 /** Version of the whole layout; a store written by a newer program is refused, never rewritten. */
 const LAYOUT_VERSION = 1;
 const ROW_VERSION = 1;
+/** Goes before the ordinal: the library gives a key of a single number back as something else. */
+const CHANGE = 'change';
 
 export interface LeadRow {
   readonly ou: OuId;
@@ -19,7 +21,7 @@ export interface LeadRow {
  * the checkpoint.
  *
  * Tables: `meta` ["layout"], ["checkpoint"], ["high_water"] · `leads` (bytes) partition, ou, NUL, lead · `sequences` [ou, id] ·
- * `deleted_sequences` [ou, id] · `changes` [position, ordinal].
+ * `deleted_sequences` [ou, id] · `changes` ["change", ordinal].
  *
  * LMDB commits writes in the order in which they are made here, so a row is never durable before one that
  * was written earlier.
@@ -31,7 +33,7 @@ export class StateStore {
   private readonly sequences: Table;
   private readonly deletedSequences: Table;
   private readonly changes: Table;
-  private nextOrdinal = 0;
+  private changeCountValue: number;
 
   /** @throws Error when the environment was written by a newer layout. */
   constructor(environment: Environment) {
@@ -42,6 +44,14 @@ export class StateStore {
     this.deletedSequences = environment.table('deleted_sequences');
     this.changes = environment.table('changes');
     this.checkLayout();
+    const [lastKey] = this.changes.getKeys({ reverse: true, limit: 1 });
+    this.changeCountValue =
+      lastKey === undefined ? (this.checkpoint()?.changes ?? 0) : Number(lastKey[1]) + 1;
+  }
+
+  /** How many changes of sequences were ever recorded. */
+  changeCount(): number {
+    return this.changeCountValue;
   }
 
   checkpoint(): Checkpoint | null {
@@ -62,12 +72,7 @@ export class StateStore {
 
   /** The changes since the checkpoint, in the order in which they were made. */
   changesSinceCheckpoint(): SequenceChange[] {
-    const changes: SequenceChange[] = [];
-    for (const { key, value } of this.changes.getRange()) {
-      changes.push(unpackRow<SequenceChange>(value, [ROW_VERSION]));
-      this.nextOrdinal = Math.max(this.nextOrdinal, Number(key[1]) + 1);
-    }
-    return changes;
+    return [...this.changes.getRange()].map(({ value }) => unpackRow<SequenceChange>(value, [ROW_VERSION]));
   }
 
   *allLeads(): Generator<LeadRow> {
@@ -81,8 +86,8 @@ export class StateStore {
    * stream was found) in one transaction; resolves when on disk.
    */
   async recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void> {
-    const { before, after, position } = change;
-    const ordinal = this.nextOrdinal++;
+    const { before, after } = change;
+    const ordinal = this.changeCountValue++;
     await this.environment.root.transaction(() => {
       if (after !== null) {
         this.sequences.put([after.ou, after.id], packRow(ROW_VERSION, after));
@@ -91,7 +96,7 @@ export class StateStore {
         this.deletedSequences.put([before.ou, before.id], packRow(ROW_VERSION, before));
       }
       if (highWater !== null) this.meta.put(['high_water'], packRow(ROW_VERSION, highWater));
-      this.changes.put([position, ordinal], packRow(ROW_VERSION, change));
+      this.changes.put([CHANGE, ordinal], packRow(ROW_VERSION, change));
     });
     await this.environment.flushed();
   }
@@ -120,15 +125,14 @@ export class StateStore {
   }
 
   /**
-   * Writes the checkpoint and drops the changes before its position, in one transaction; resolves when on
-   * disk. Those at the position stay, since some may be younger than the checkpoint; making one a second time
-   * changes nothing. To be called after every lead state that the checkpoint covers was put.
+   * Writes the checkpoint and drops the changes made before it, in one transaction; resolves when on disk. To
+   * be called after every lead state that the checkpoint covers was put.
    */
   async putCheckpoint(checkpoint: Checkpoint, highWater: StreamMark): Promise<void> {
     await this.environment.root.transaction(() => {
       this.meta.put(['checkpoint'], packRow(ROW_VERSION, checkpoint));
       this.meta.put(['high_water'], packRow(ROW_VERSION, highWater));
-      for (const key of [...this.changes.getKeys({ end: [checkpoint.position] })]) {
+      for (const key of [...this.changes.getKeys({ end: [CHANGE, checkpoint.changes] })]) {
         this.changes.remove(key);
       }
     });

@@ -27,7 +27,8 @@ export interface EmbeddedServer {
 /** Above the 1 MiB that events may have, so that a larger one reaches us and is kept with its reason. */
 const PAYLOAD_BYTES_MAX = 4 * 2 ** 20;
 const LOG_BYTES_MAX = 10 * 2 ** 20;
-const READY_TIMEOUT_MS = 30_000;
+/** After a crash the server checks its whole store first, which takes long for a large one. */
+const READY_TIMEOUT_MS = 5 * 60_000;
 const READY_POLL_MS = 20;
 const STOP_DEADLINE_MS = 10_000;
 const RESTART_WAIT_MIN_MS = 100;

@@ -12,7 +12,8 @@ class Disk {
   checkpoint: Checkpoint | null = null;
   highWater: StreamMark | null = null;
   readonly sequences = new Map<string, Sequence>();
-  changes: SequenceChange[] = [];
+  changes: { readonly ordinal: number; readonly change: SequenceChange }[] = [];
+  changeCount = 0;
   readonly leads = new Map<string, Row>();
   readonly fires = new Map<string, Fire>();
 }
@@ -51,7 +52,11 @@ export class SimulatedStore implements StateStorePort {
   }
 
   changesSinceCheckpoint(): SequenceChange[] {
-    return [...this.disk.changes];
+    return this.disk.changes.map(({ change }) => change);
+  }
+
+  changeCount(): number {
+    return this.disk.changeCount;
   }
 
   allLeads(): Iterable<Row> {
@@ -64,7 +69,7 @@ export class SimulatedStore implements StateStorePort {
       const sequence = change.after ?? change.before!;
       if (change.after === null) disk.sequences.delete(`${sequence.ou}/${sequence.id}`);
       else disk.sequences.set(`${sequence.ou}/${sequence.id}`, change.after);
-      disk.changes = [...disk.changes, change];
+      disk.changes = [...disk.changes, { ordinal: disk.changeCount++, change }];
     });
   }
 
@@ -93,7 +98,7 @@ export class SimulatedStore implements StateStorePort {
     return this.make((disk) => {
       disk.checkpoint = checkpoint;
       disk.highWater = highWater;
-      disk.changes = disk.changes.filter(({ position }) => position >= checkpoint.position);
+      disk.changes = disk.changes.filter(({ ordinal }) => ordinal >= checkpoint.changes);
     });
   }
 

@@ -34,6 +34,7 @@ async function checkpointAt(sequence: number, name = 'EVENTS'): Promise<Checkpoi
     position: sequence,
     clockMicros: messageAtPosition?.arrivalMicros ?? 0,
     silentBefore: [],
+    changes: 0,
     stream: {
       name,
       created,

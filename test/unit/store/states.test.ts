@@ -31,7 +31,7 @@ function sequence(id: string, name = id): Sequence {
   return aSequence({ ou: 'ou', id, name });
 }
 
-function checkpointAt(position: number): Checkpoint {
+function checkpointAt(position: number, changes = 0): Checkpoint {
   const stream = {
     name: 'EVENTS',
     created: 'then',
@@ -39,7 +39,7 @@ function checkpointAt(position: number): Checkpoint {
     messageArrivalMicros: 1,
     messageDigest: 'x',
   };
-  return { position, clockMicros: 5, silentBefore: [['__proto__', 3]], stream };
+  return { position, clockMicros: 5, silentBefore: [['__proto__', 3]], changes, stream };
 }
 
 describe('the state store', () => {
@@ -78,7 +78,7 @@ describe('the state store', () => {
     expect([...store.allLeads()].map(({ ou }) => ou)).toEqual(['two']);
   });
 
-  it('logs changes in the order in which they were made, until a checkpoint covers their position', async () => {
+  it('logs changes in the order in which they were made, until a checkpoint was made after them', async () => {
     const first = new StateStore(environment);
     await first.recordChange({ position: 7, before: null, after: sequence('seq-1') }, null);
     await first.recordChange(
@@ -90,11 +90,14 @@ describe('the state store', () => {
     await second.recordChange({ position: 7, before: null, after: sequence('seq-2') }, null);
     await second.recordChange({ position: 9, before: sequence('seq-1', 'renamed'), after: null }, null);
     expect(second.changesSinceCheckpoint().map(({ position }) => position)).toEqual([7, 7, 7, 9]);
-    await second.putCheckpoint(checkpointAt(8), checkpointAt(9).stream);
+    await second.putCheckpoint(checkpointAt(7, 3), checkpointAt(9).stream);
     const third = await reopen();
     expect(third.changesSinceCheckpoint().map(({ position }) => position)).toEqual([9]);
-    expect(third.checkpoint()).toEqual(checkpointAt(8));
+    expect(third.checkpoint()).toEqual(checkpointAt(7, 3));
     expect(third.highWater()).toEqual(checkpointAt(9).stream);
+    expect(third.changeCount()).toBe(4);
+    await third.putCheckpoint(checkpointAt(9, 4), checkpointAt(9).stream);
+    expect((await reopen()).changeCount()).toBe(4);
   });
 
   it('still finds a deleted sequence for the deliveries that are under way, but lists it no more', async () => {

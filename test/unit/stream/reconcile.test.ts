@@ -6,6 +6,7 @@ const CHECKPOINT: Checkpoint = {
   position: 100,
   clockMicros: 5_000,
   silentBefore: [],
+  changes: 0,
   stream: { name: 'EVENTS', created: 'T1', sequence: 100, messageArrivalMicros: 5_000, messageDigest: 'aa' },
 };
 
