@@ -1,3 +1,5 @@
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
 import {
@@ -67,5 +69,43 @@ describe('a stream that was deleted and created anew while the program was down'
     await publish('new-2', 'second');
     await waitFor('the second fire', async () => (await allFires(program, sequenceId)).length === 2);
     expect(await positionOf(program)).toBe(8);
+  });
+});
+
+describe('a stream that lost its end behind the checkpoint, as after a power cut', () => {
+  const dataDir = temporaryDataDir();
+  const store = join(dataDir.path, 'nats');
+  const older = join(dataDir.path, 'nats-before');
+  let program: RunningProgram;
+
+  afterAll(async () => {
+    await program?.stop();
+    dataDir.remove();
+  });
+
+  it('is not resumed, because a logged change lies beyond its end', async () => {
+    const env = { CHECKPOINT_INTERVAL_MS: '600000' };
+    const event = (id: string) => ({ id, lead_id: 'ada', event_type: 'first' });
+    program = await startProgram({ dataDir: dataDir.path, env });
+    await program.call('POST', '/ingest', { events: [event('1'), event('2')] });
+    await waitFor('two events', async () => (await positionOf(program)) === 2);
+    expect(await program.stop()).toBe(0);
+    cpSync(store, older, { recursive: true });
+
+    program = await startProgram({ dataDir: dataDir.path, env });
+    await program.call('POST', '/ingest', { events: [event('3'), event('4')] });
+    await waitFor('four events', async () => (await positionOf(program)) === 4);
+    await program.call('POST', '/sequences', { name: 's', event_types: ['first'], window_seconds: 60 });
+    const server = Number(/"pid":(\d+),"msg":"started nats-server"/.exec(program.log())?.[1]);
+    await program.kill();
+    process.kill(server, 'SIGKILL');
+    rmSync(store, { recursive: true });
+    cpSync(older, store, { recursive: true });
+
+    program = await startProgram({ dataDir: dataDir.path, env, ready: false });
+    await waitFor('the verdict', async () => {
+      const { reasons } = (await (await fetch(`${program.url}/readyz`)).json()) as { reasons: string[] };
+      return reasons.some((reason) => reason.startsWith('rolled_back:'));
+    });
   });
 });
