@@ -1,18 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type NatsConnection } from 'nats';
+import { type RunningProgram, startProgram } from '../program.ts';
 import { seededRandom } from '../random.ts';
 import type { BenchReport, Row } from '../report.ts';
 
-/** The build; benchmarks and tests run from the root of the project. */
-const MAIN = resolve('dist/src/main.js');
-const TOKEN = 'bench-token';
 const RATES = [1_000, 10_000, 20_000];
 const SECONDS = 10;
 const WARMUP_SECONDS = 2;
@@ -21,7 +18,6 @@ const TYPES = 200;
 const SEQUENCES = 1_000;
 /** One event in so many is the second step of a lead whose first step was published just before it. */
 const EVENTS_PER_FIRE = 50;
-const START_MS_MAX = 20_000;
 const SETTLE_MS_MAX = 30_000;
 
 /**
@@ -50,7 +46,7 @@ async function measure(rate: number, seconds: number, warmupSeconds: number): Pr
   const dataDir = mkdtempSync(join(tmpdir(), 'sequence-triggers-bench-'));
   const program = await startProgram(dataDir);
   try {
-    await createSequences(program.url, `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`);
+    await createSequences(program, `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`);
     const client = await connect({ servers: program.natsUrl });
     await publish(client, rate, warmupSeconds, 'warm', () => undefined);
     const fires = await publish(client, rate, seconds, 'lead', (lead, dueMs) => dueMsByLead.set(lead, dueMs));
@@ -66,8 +62,7 @@ async function measure(rate: number, seconds: number, warmupSeconds: number): Pr
       max: round(histogram.max),
     };
   } finally {
-    program.process.kill('SIGTERM');
-    await new Promise((resolve) => program.process.once('exit', resolve));
+    await program.stop();
     receiver.closeAllConnections();
     receiver.close();
     rmSync(dataDir, { recursive: true });
@@ -98,44 +93,8 @@ function startReceiver(dueMsByLead: Map<string, number>, histogram: RecordableHi
   });
 }
 
-interface RunningProgram {
-  readonly process: ChildProcess;
-  readonly url: string;
-  readonly natsUrl: string;
-}
-
-async function startProgram(dataDir: string): Promise<RunningProgram> {
-  const child = spawn(process.execPath, [MAIN], {
-    env: {
-      PATH: process.env.PATH,
-      NATS_SERVER_BIN: process.env.NATS_SERVER_BIN,
-      DATA_DIR: dataDir,
-      HTTP_PORT: '0',
-      LOG_FORMAT: 'json',
-      API_TOKENS: `default=${TOKEN}`,
-      WEBHOOK_ALLOW_CIDRS: '127.0.0.0/8',
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    // Only the start is of interest; later there is a line per delivery.
-    if (output.length < 100_000) output += chunk.toString();
-  });
-  for (let waitedMs = 0; waitedMs < START_MS_MAX; waitedMs += 20) {
-    const port = /"port":(\d+),"msg":"serving HTTP"/.exec(output)?.[1];
-    const natsUrl = /"url":"(nats:[^"]+)".*"msg":"started nats-server"/.exec(output)?.[1];
-    if (port !== undefined && natsUrl !== undefined && output.includes('"msg":"found the stream"')) {
-      return { process: child, url: `http://127.0.0.1:${port}`, natsUrl };
-    }
-    await sleep(20);
-  }
-  child.kill('SIGKILL');
-  throw new Error(`the program did not start:\n${output}`);
-}
-
 /** One sequence that the measured leads complete, and many beside it that the others' events walk through. */
-async function createSequences(url: string, webhookUrl: string): Promise<void> {
+async function createSequences(program: RunningProgram, webhookUrl: string): Promise<void> {
   const random = seededRandom(7);
   const type = () => `type-${Math.floor(TYPES * random() ** 2)}`;
   const bodies = Array.from({ length: SEQUENCES - 1 }, (_, index) => ({
@@ -151,14 +110,7 @@ async function createSequences(url: string, webhookUrl: string): Promise<void> {
     ordered: true,
     webhook_url: webhookUrl,
   };
-  for (const body of [measured, ...bodies]) {
-    const answer = await fetch(`${url}/sequences`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    if (answer.status !== 201) throw new Error(`a sequence was refused: ${await answer.text()}`);
-  }
+  for (const body of [measured, ...bodies]) await program.create('/sequences', body);
 }
 
 /** Publishes at the rate and tells of each completing event when the schedule wanted it sent. Returns the fires. */

@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** The build; benchmarks and tests run from the root of the project. */
+const MAIN = resolve('dist/src/main.js');
+const TOKEN = 'bench-token';
+const START_MS_MAX = 60_000;
+/** Only the start of the output is of interest; later there is a line per delivery. */
+const OUTPUT_CHARACTERS_MAX = 100_000;
+
+/** The program under measurement: a process of its own, with an embedded nats-server unless told otherwise. */
+export interface RunningProgram {
+  readonly process: ChildProcess;
+  readonly url: string;
+  readonly natsUrl: string;
+  /** Posts to the API of OU `default`; throws when the answer is not 201. */
+  create(path: string, body: object): Promise<void>;
+  /** As Ctrl-C does; resolves when the process is gone. */
+  stop(): Promise<void>;
+  /** As a power cut does to the process; resolves when it is gone. */
+  kill(): Promise<void>;
+}
+
+/**
+ * Starts the program on a data directory and waits until it has found the stream.
+ *
+ * @param env variables of the configuration that differ from the defaults of a benchmark.
+ * @throws Error with the program's output when it does not start.
+ */
+export async function startProgram(
+  dataDir: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningProgram> {
+  const child = spawn(process.execPath, [MAIN], {
+    env: {
+      PATH: process.env.PATH,
+      NATS_SERVER_BIN: process.env.NATS_SERVER_BIN,
+      UV_THREADPOOL_SIZE: '16',
+      DATA_DIR: dataDir,
+      HTTP_PORT: '0',
+      LOG_FORMAT: 'json',
+      API_TOKENS: `default=${TOKEN}`,
+      WEBHOOK_ALLOW_CIDRS: '127.0.0.0/8',
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    if (output.length < OUTPUT_CHARACTERS_MAX) output += chunk.toString();
+  });
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+  });
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal);
+    await exited;
+  };
+  for (let waitedMs = 0; waitedMs < START_MS_MAX && child.exitCode === null; waitedMs += 20) {
+    const port = /"port":(\d+),"msg":"serving HTTP"/.exec(output)?.[1];
+    const natsUrl = env.NATS_URL ?? /"url":"(nats:[^"]+)".*"msg":"started nats-server"/.exec(output)?.[1];
+    if (port !== undefined && natsUrl !== undefined && output.includes('"msg":"found the stream"')) {
+      const url = `http://127.0.0.1:${port}`;
+      return {
+        process: child,
+        url,
+        natsUrl,
+        create: (path, body) => create(`${url}${path}`, body),
+        stop: () => end('SIGTERM'),
+        kill: () => end('SIGKILL'),
+      };
+    }
+    await sleep(20);
+  }
+  await end('SIGKILL');
+  throw new Error(`the program did not start:\n${output}`);
+}
+
+async function create(url: string, body: object): Promise<void> {
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (answer.status !== 201) throw new Error(`${url} answered ${answer.status}: ${await answer.text()}`);
+}
