@@ -32,6 +32,7 @@ const RULES: Readonly<Record<string, RoomRules>> = {
   api: { rooms: ['model'], packages: ['@hono/node-server', 'hono', 'zod'], node: true },
   telemetry: { rooms: ['model'], packages: ['pino', 'pino-pretty', 'prom-client'], node: true },
   config: { rooms: [], packages: ['zod'], node: true },
+  composition: { rooms: 'any', packages: [], node: true },
   'compose.ts': { rooms: 'any', packages: [], node: true },
   'signals.ts': { rooms: [], packages: [], node: true },
   'main.ts': { rooms: ['compose.ts', 'config', 'signals.ts', 'telemetry'], packages: [], node: true },

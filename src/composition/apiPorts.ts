@@ -1,0 +1,63 @@
+import type { ApiPorts, Readiness } from '../api/ports.ts';
+import type { Config } from '../config/schema.ts';
+import { checkWebhookUrl, parseCidrs } from '../outbox/addressGuard.ts';
+import type { Core } from './core.ts';
+
+/** What the API asks of the other rooms. */
+export function apiPorts(config: Config, core: Core): ApiPorts {
+  const { catalog, fires, deliveries, metrics, log } = core;
+  const allowedCidrs = parseCidrs(config.webhookAllowCidrs);
+  return {
+    tokens: core.tokens,
+    catalog,
+    publish: async (ou, events) => {
+      const result = await core.room?.publisher.publish(ou, events.map(toPublish));
+      return result?.stored === true ? { ok: true } : { ok: false, reason: 'unavailable' };
+    },
+    fires,
+    deliveries,
+    rejected: {
+      listRejected: async (ou, page) => {
+        if (core.room === null) return { unavailable: 'the stream is not connected' };
+        try {
+          return await core.room.rejected.list(ou, page);
+        } catch (error) {
+          log.warn({ err: error }, 'rejected events cannot be listed');
+          return { unavailable: 'the stream does not answer' };
+        }
+      },
+    },
+    checkWebhookUrl: (url) => {
+      const check = checkWebhookUrl(url, allowedCidrs);
+      return check.ok ? { ok: true } : { ok: false, reason: check.message };
+    },
+    readiness: () => readiness(core),
+    metrics: () => metrics.render(),
+    logger: log,
+    nowMs: Date.now,
+    sequencesPerOuMax: config.sequencesMax,
+  };
+}
+
+type IngestEvent = Parameters<ApiPorts['publish']>[1][number];
+
+function toPublish({ createdAt, metadata, ...event }: IngestEvent) {
+  return {
+    ...event,
+    ...(createdAt === null ? {} : { createdAt }),
+    ...(metadata === null ? {} : { metadata }),
+  };
+}
+
+function readiness(core: Core): Readiness {
+  const { room, engine, catalog } = core;
+  const reasons = [...engine.trouble];
+  if (core.obstacle !== null) reasons.push(core.obstacle);
+  else if (room !== null && !room.state.ready) reasons.push(room.state.reason);
+  if (catalog.isReplaying) reasons.push('replaying the stream since the last checkpoint');
+  return {
+    ready: reasons.length === 0,
+    reasons,
+    details: { position: engine.committedPosition, lag: room?.feed.lag ?? null },
+  };
+}

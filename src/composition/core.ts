@@ -1,0 +1,169 @@
+import { randomInt } from 'node:crypto';
+import type { Config } from '../config/schema.ts';
+import { programVersion } from '../config/version.ts';
+import { Catalog } from '../engine/catalog.ts';
+import { Engine } from '../engine/engine.ts';
+import { Matcher } from '../matcher/matcher.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { parseCidrs } from '../outbox/addressGuard.ts';
+import { EmailSender } from '../outbox/emailSender.ts';
+import { Outbox } from '../outbox/outbox.ts';
+import { planDeliveries } from '../outbox/plan.ts';
+import { WebhookSender } from '../outbox/webhookSender.ts';
+import { DeliveryStore } from '../store/deliveries.ts';
+import { type Environment, openEnvironment } from '../store/environment.ts';
+import { FireStore } from '../store/fires.ts';
+import { StateStore } from '../store/states.ts';
+import { openTokenStore, type TokenStore } from '../store/tokens.ts';
+import { digestOf } from '../stream/reconcile.ts';
+import type { StreamRoom } from '../stream/room.ts';
+import type { Logger } from '../telemetry/log.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+
+/** Mail servers that scan contents take minutes to answer; giving up on them earlier sends copies. */
+const EMAIL_TIMEOUT_MS = 5 * 60_000;
+
+/** What stands before the stream does. */
+export interface Core {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly environment: Environment;
+  readonly tokens: TokenStore;
+  readonly fires: FireStore;
+  readonly deliveries: DeliveryStore;
+  readonly matcher: Matcher;
+  readonly catalog: Catalog;
+  readonly engine: Engine;
+  readonly outbox: Outbox;
+  readonly checkpoint: Checkpoint | null;
+  readonly abort: AbortController;
+  /** The stream, once it is connected. */
+  room: StreamRoom | null;
+  /** Why nothing is consumed; null once the feed runs. */
+  obstacle: string | null;
+  fail(error: unknown): void;
+}
+
+/** Opens the store, loads the lead states and puts engine and outbox together; nothing runs yet. */
+export function loadCore(config: Config, log: Logger): Core {
+  const metrics = createMetrics();
+  const environment = openEnvironment(config.dataDir);
+  const states = new StateStore(environment);
+  const deliveries = new DeliveryStore(environment);
+  const fires = new FireStore(environment, deliveries);
+  const limits = {
+    allowedLatenessMicros: config.allowedLatenessSeconds * 1e6,
+    futureSkewMicros: config.futureSkewSeconds * 1e6,
+    heldEventsMax: config.heldEventsMax,
+  };
+  const matcher = new Matcher(limits, randomInt(2 ** 32));
+  const catalog: Catalog = new Catalog({
+    matcher,
+    store: states,
+    sequencesPerOuMax: config.sequencesMax,
+    currentPosition: () => engine.position,
+    currentMark: () => engine.mark(),
+  });
+  const outbox = createOutbox(config, log, metrics, deliveries, fires, states);
+  const engine: Engine = new Engine({
+    matcher,
+    catalog,
+    store: states,
+    commitFires: (entries) => fires.commitFires(entries),
+    storeRejected: (message, rejection) => {
+      if (core.room === null) throw new Error('the stream is not connected');
+      return core.room.rejected.store(message, rejection);
+    },
+    planDeliveries: (fire, sequence) =>
+      planDeliveries(fire, sequence, {
+        emailConfigured: config.smtpUrl !== null,
+        nowMs: Date.now(),
+        firstDelayMs: config.retryScheduleMs[0] ?? 0,
+      }),
+    digestOf,
+    onDeliveriesDurable: (durable) => outbox.wake(durable),
+    metrics,
+    logger: log,
+    checkpointIntervalMs: config.checkpointIntervalMs,
+  });
+  const startedMs = performance.now();
+  const checkpoint = engine.load();
+  log.info(
+    {
+      position: engine.position,
+      leads: matcher.leadCount,
+      heldEvents: matcher.heldEventCount,
+      milliseconds: Math.round(performance.now() - startedMs),
+    },
+    'loaded the lead states',
+  );
+  const core: Core = {
+    log,
+    metrics,
+    environment,
+    tokens: openTokenStore(environment, config.apiTokens),
+    fires,
+    deliveries,
+    matcher,
+    catalog,
+    engine,
+    outbox,
+    checkpoint,
+    abort: new AbortController(),
+    room: null,
+    obstacle: 'connecting to NATS',
+    fail(error) {
+      core.obstacle = error instanceof Error ? error.message : String(error);
+      if (!core.abort.signal.aborted) log.error({ err: error }, 'the events stream cannot be opened');
+    },
+  };
+  observe(core);
+  return core;
+}
+
+function createOutbox(
+  config: Config,
+  log: Logger,
+  metrics: Metrics,
+  deliveries: DeliveryStore,
+  fires: FireStore,
+  states: StateStore,
+): Outbox {
+  const { smtpUrl, emailFrom, webhookTimeoutMs: timeoutMs } = config;
+  return new Outbox({
+    queue: deliveries,
+    fires,
+    sequenceOf: (ou, id) => states.sequenceOf(ou, id),
+    webhookSender: new WebhookSender({
+      version: programVersion(),
+      timeoutMs,
+      allowedCidrs: parseCidrs(config.webhookAllowCidrs),
+    }),
+    emailSender:
+      smtpUrl === null || emailFrom === null
+        ? null
+        : new EmailSender({ smtpUrl, from: emailFrom, timeoutMs: EMAIL_TIMEOUT_MS }),
+    retryDelaysMs: config.retryScheduleMs,
+    log,
+    metrics: {
+      onAttempt: ({ channel, outcome, durationMs }) => metrics.onAttempt(channel, outcome, durationMs / 1000),
+    },
+    limits: {
+      attemptsMax: config.webhookConcurrency,
+      attemptsPerLaneMax: Math.max(1, Math.floor(config.webhookConcurrency / 16)),
+      attemptsToSuspectsMax: Math.max(1, Math.floor(config.webhookConcurrency / 2)),
+    },
+  });
+}
+
+function observe(core: Core): void {
+  const { metrics, engine, matcher, catalog, deliveries } = core;
+  metrics.observe({
+    position: () => engine.committedPosition,
+    lagMessages: () => core.room?.feed.lag,
+    leads: () => matcher.leadCount,
+    heldEvents: () => matcher.heldEventCount,
+    sequences: () => catalog.count,
+    deliveriesByState: () => deliveries.countByState(),
+  });
+}
