@@ -1,6 +1,5 @@
-import type { LeadKey, Matcher } from '../matcher/matcher.ts';
+import type { EncodedLead, LeadHandle, Matcher } from '../matcher/matcher.ts';
 import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
-import type { LeadId, OuId } from '../model/event.ts';
 import type { PersistentWriter } from './persistentWriter.ts';
 import type { EngineMetrics, StateStorePort } from './ports.ts';
 import type { Turnstile } from './turnstile.ts';
@@ -67,10 +66,10 @@ export class Checkpointer {
     let bytes = 0;
     let highWater = checkpoint.stream;
     for (let from = 0; from < dirty.length; from += this.leadsPerTurn) {
-      const keys = dirty.slice(from, from + this.leadsPerTurn);
+      const handles = dirty.slice(from, from + this.leadsPerTurn);
       bytes += await this.turnstile.run(() => {
         highWater = read().stream;
-        return this.writeLeads(keys, highWater);
+        return this.writeLeads(handles, highWater);
       });
     }
     await this.writer.write('the checkpoint', () => this.store.putCheckpoint(checkpoint, highWater));
@@ -79,14 +78,14 @@ export class Checkpointer {
     return checkpoint;
   }
 
-  private async writeLeads(keys: readonly LeadKey[], highWater: StreamMark): Promise<number> {
-    const rows: { ou: OuId; leadId: LeadId; state: Uint8Array }[] = [];
+  private async writeLeads(handles: readonly LeadHandle[], highWater: StreamMark): Promise<number> {
+    const rows: EncodedLead[] = [];
     let bytes = 0;
-    for (const { ou, leadId } of keys) {
-      const state = this.matcher.encodeLead(ou, leadId);
-      if (state === undefined) continue;
-      bytes += state.length;
-      rows.push({ ou, leadId, state });
+    for (const handle of handles) {
+      const row = this.matcher.encodeDirty(handle);
+      if (row === undefined) continue;
+      bytes += row.state.length;
+      rows.push(row);
     }
     // An encoded lead counts as clean, so its state must not get lost here.
     await this.writer.write('lead states', () => this.store.putLeads(rows, highWater));

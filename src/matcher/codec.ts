@@ -1,6 +1,6 @@
-import type { LeadId, OuId } from '../model/event.ts';
-import { type Lead, type Mark, newLead } from './lead.ts';
+import type { Lead } from './lead.ts';
 import type { Program } from './program.ts';
+import type { Text } from './text.ts';
 
 /**
  * A lead's state as bytes, version 1. All integers are LEB128 varints, times are 64-bit floats (they may be
@@ -42,49 +42,59 @@ export function encodeLead(lead: Lead, program: Program): Uint8Array {
 function putEvents(lead: Lead, program: Program): void {
   const { log } = lead;
   const indexByType = new Map<number, number>();
-  for (const type of log.types) if (!indexByType.has(type)) indexByType.set(type, indexByType.size);
+  for (let position = 0; position < log.length; position++) {
+    const type = log.typeAt(position);
+    if (log.isHeld(position) && !indexByType.has(type)) indexByType.set(type, indexByType.size);
+  }
   putVarint(indexByType.size);
   for (const type of indexByType.keys()) putString(program.typeName(type));
-  putVarint(log.length);
-  if (log.length > 0) putFloat(log.times[0]!);
+  putVarint(log.heldCount);
+  let previousMicros = Number.NaN;
   for (let position = 0; position < log.length; position++) {
-    putVarint(indexByType.get(log.types[position]!)!);
-    putVarint(position === 0 ? 0 : log.times[position]! - log.times[position - 1]!);
-    putVarint(lead.appliedStreamSequence - log.streamSequences[position]!);
-    putString(log.ids[position]!);
+    if (!log.isHeld(position)) continue;
+    const timeMicros = log.timeAt(position);
+    if (Number.isNaN(previousMicros)) {
+      putFloat(timeMicros);
+      previousMicros = timeMicros;
+    }
+    putVarint(indexByType.get(log.typeAt(position))!);
+    putVarint(timeMicros - previousMicros);
+    previousMicros = timeMicros;
+    putVarint(lead.appliedStreamSequence - log.streamSequenceAt(position));
+    putBytes(log.idBytesAt(position));
   }
 }
 
-function putMarks(lead: Lead, program: Program): void {
-  const marks: [string, Mark][] = [];
-  for (const [key, mark] of lead.marks ?? []) {
-    const id = program.idOf(key);
-    if (id !== undefined) marks.push([id, mark]);
+function putMarks({ marks }: Lead, program: Program): void {
+  const entries: [string, number][] = [];
+  for (let index = 0; index < marks.length; index++) {
+    const id = program.idOf(marks.keyAt(index));
+    if (id !== undefined) entries.push([id, index]);
   }
   // Equal states are equal bytes, in whatever order their sequences first completed.
-  marks.sort(([a], [b]) => (a < b ? -1 : 1));
-  putVarint(marks.length);
-  for (const [id, mark] of marks) {
+  entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  putVarint(entries.length);
+  for (const [id, index] of entries) {
     putString(id);
-    putByte(mark.outlivesSilence ? OUTLIVES_SILENCE : 0);
-    putFloat(mark.horizonMicros);
-    putVarint(mark.horizonStreamSequence);
-    putFloat(mark.lastFireMicros);
+    putByte(marks.outlivesSilenceAt(index) ? OUTLIVES_SILENCE : 0);
+    putFloat(marks.horizonMicrosAt(index));
+    putVarint(marks.horizonStreamSequenceAt(index));
+    putFloat(marks.lastFireMicrosAt(index));
   }
 }
 
 /**
- * Decodes a lead and interns its types and sequence ids in the program.
+ * Decodes a state into a lead that holds nothing yet, and interns its types and sequence ids in the program.
  *
- * @throws Error when the version is unknown or the bytes end too early.
+ * @param eventId where ids are put on their way into the log.
+ * @throws Error when the version is unknown or the bytes end too early; the lead is then half filled.
  */
-export function decodeLead(ou: OuId, leadId: LeadId, program: Program, state: Uint8Array): Lead {
+export function decodeLead(lead: Lead, program: Program, eventId: Text, state: Uint8Array): void {
   const reader = new Reader(state);
   const version = reader.byte();
   if (version !== VERSION) {
     throw new Error(`the state of a lead has version ${version}; this program reads version ${VERSION}`);
   }
-  const lead = newLead(ou, leadId, 0);
   lead.newestMicros = reader.float();
   lead.appliedStreamSequence = reader.varint();
   lead.lastHeardMicros = reader.float();
@@ -97,18 +107,17 @@ export function decodeLead(ou: OuId, leadId: LeadId, program: Program, state: Ui
     const type = types[reader.varint()]!;
     timeMicros += reader.varint();
     const streamSequence = lead.appliedStreamSequence - reader.varint();
-    lead.log.append(timeMicros, streamSequence, type, reader.string());
+    lead.log.append(timeMicros, streamSequence, type, eventId.setBytes(reader.bytesOfString()));
   }
   for (let count = reader.varint(); count > 0; count--) {
-    lead.marks ??= new Map();
-    lead.marks.set(program.keyOf(reader.string()), {
+    const key = program.keyOf(reader.string());
+    lead.marks.put(key, {
       outlivesSilence: (reader.byte() & OUTLIVES_SILENCE) !== 0,
       horizonMicros: reader.float(),
       horizonStreamSequence: reader.varint(),
       lastFireMicros: reader.float(),
     });
   }
-  return lead;
 }
 
 function reserve(count: number): void {
@@ -150,6 +159,14 @@ function putString(text: string): void {
   putVarint(bytes.length);
   reserve(bytes.length);
   writer.bytes.set(bytes, writer.length);
+  writer.length += bytes.length;
+}
+
+function putBytes(bytes: Uint8Array): void {
+  putVarint(bytes.length);
+  reserve(bytes.length);
+  // For the few bytes of an id a loop is faster than a call of the engine.
+  for (let at = 0; at < bytes.length; at++) writer.bytes[writer.length + at] = bytes[at]!;
   writer.length += bytes.length;
 }
 
@@ -198,10 +215,14 @@ class Reader {
     }
   }
 
-  string(): string {
+  bytesOfString(): Uint8Array {
     const length = this.varint();
     this.at += length;
     if (this.at > this.bytes.length) throw new Error('the state of a lead ends too early');
-    return decoder.decode(this.bytes.subarray(this.at - length, this.at));
+    return this.bytes.subarray(this.at - length, this.at);
+  }
+
+  string(): string {
+    return decoder.decode(this.bytesOfString());
   }
 }

@@ -1,6 +1,6 @@
 import type { LeadEvent, MatchedEvent } from '../model/event.ts';
 import type { CompiledSequence } from './compiledSequence.ts';
-import type { Lead, Mark } from './lead.ts';
+import type { Lead } from './lead.ts';
 import type { LeadLog } from './leadLog.ts';
 import type { CandidateSink } from './orderedAutomaton.ts';
 import type { Completion } from './outcome.ts';
@@ -24,11 +24,11 @@ export function evaluate(
 ): readonly Completion[] {
   const { log } = lead;
   // The usual case: in order, and of a type that ends nothing.
-  if (!late && !program.completes(log.types[log.length - 1]!)) return NONE;
+  if (!late && !program.completes(log.typeAt(log.length - 1))) return NONE;
   const evaluation = new Evaluation(lead, program, event, late);
   const inserted = late ? log.positionOf(event.streamSequence) : log.length - 1;
   for (let end = inserted; end < log.length; end++) {
-    if (log.times[end]! - log.times[inserted]! > program.windowMicrosMax) break;
+    if (log.timeAt(end) - log.timeAt(inserted) > program.windowMicrosMax) break;
     evaluation.evaluateEnd(end, inserted);
   }
   return evaluation.completions;
@@ -62,28 +62,31 @@ class Evaluation implements CandidateSink {
   /** Checks what the automata leave open: the change position, the window and the horizon of the sequence. */
   consider(sequence: CompiledSequence, start: number, end: number): void {
     const { log, marks } = this.lead;
-    if (log.streamSequences[end]! <= sequence.effectiveFrom) return;
-    if (log.times[end]! - log.times[start]! > sequence.windowMicros) return;
-    const mark = marks?.get(sequence.key);
-    if (mark !== undefined && log.isAtOrBefore(start, mark.horizonMicros, mark.horizonStreamSequence)) return;
-    this.completions.push(this.complete(sequence, mark, start, end));
+    if (log.streamSequenceAt(end) <= sequence.effectiveFrom) return;
+    if (log.timeAt(end) - log.timeAt(start) > sequence.windowMicros) return;
+    const mark = marks.find(sequence.key);
+    if (mark >= 0) {
+      const horizonMicros = marks.horizonMicrosAt(mark);
+      if (log.isAtOrBefore(start, horizonMicros, marks.horizonStreamSequenceAt(mark))) return;
+    }
+    const lastFireMicros = mark < 0 ? Number.NaN : marks.lastFireMicrosAt(mark);
+    this.completions.push(this.complete(sequence, lastFireMicros, start, end));
   }
 
   private complete(
     sequence: CompiledSequence,
-    previous: Mark | undefined,
+    lastFireMicros: number,
     start: number,
     end: number,
   ): Completion {
     const { lead, event } = this;
     const { log } = lead;
-    const completedAtMicros = log.times[end]!;
-    const suppressed = suppression(sequence, previous, completedAtMicros);
-    lead.marks ??= new Map();
-    lead.marks.set(sequence.key, {
+    const completedAtMicros = log.timeAt(end);
+    const suppressed = suppression(sequence, lastFireMicros, completedAtMicros);
+    lead.marks.put(sequence.key, {
       horizonMicros: completedAtMicros,
-      horizonStreamSequence: log.streamSequences[end]!,
-      lastFireMicros: suppressed === null ? completedAtMicros : previous!.lastFireMicros,
+      horizonStreamSequence: log.streamSequenceAt(end),
+      lastFireMicros: suppressed === null ? completedAtMicros : lastFireMicros,
       outlivesSilence: sequence.refire.mode !== 'every',
     });
     const positions = sequence.ordered
@@ -92,7 +95,7 @@ class Evaluation implements CandidateSink {
     return {
       sequenceId: sequence.id,
       events: positions.map((position) => matchedEvent(log, this.program, position)),
-      completingEventId: log.ids[end]!,
+      completingEventId: log.idAt(end),
       completedAtMicros,
       late: this.late,
       suppressed,
@@ -104,13 +107,13 @@ class Evaluation implements CandidateSink {
 /** Why the re-fire policy holds a completion back; null when it fires (R18). */
 function suppression(
   sequence: CompiledSequence,
-  previous: Mark | undefined,
+  lastFireMicros: number,
   completedAtMicros: number,
 ): Completion['suppressed'] {
   const { refire } = sequence;
-  if (refire.mode === 'every' || previous === undefined || Number.isNaN(previous.lastFireMicros)) return null;
+  if (refire.mode === 'every' || Number.isNaN(lastFireMicros)) return null;
   if (refire.mode === 'once_per_lead') return 'once_per_lead';
-  return completedAtMicros - previous.lastFireMicros < refire.cooldownSeconds * 1e6 ? 'cooldown' : null;
+  return completedAtMicros - lastFireMicros < refire.cooldownSeconds * 1e6 ? 'cooldown' : null;
 }
 
 /** From the latest start, each step by the earliest event that follows its predecessor (R7). */
@@ -137,8 +140,8 @@ function latestOfEach(log: LeadLog, sequence: CompiledSequence, end: number): nu
 
 function matchedEvent(log: LeadLog, program: Program, position: number): MatchedEvent {
   return {
-    id: log.ids[position]!,
-    type: program.typeName(log.types[position]!),
-    timeMicros: log.times[position]!,
+    id: log.idAt(position),
+    type: program.typeName(log.typeAt(position)),
+    timeMicros: log.timeAt(position),
   };
 }

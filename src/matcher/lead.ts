@@ -1,76 +1,190 @@
-import type { LeadId, OuId } from '../model/event.ts';
-import { LeadLog } from './leadLog.ts';
+import { type Arena, type Chunk, NO_CHUNK, NOWHERE } from './arena.ts';
+import { LOG_FIELDS } from './eventBlock.ts';
+import type { LeadLog } from './leadLog.ts';
+import { MARKS_FIELDS, type Marks } from './marks.ts';
+import { type Text, textAt } from './text.ts';
 
-/** What a lead remembers of one sequence. */
-export interface Mark {
-  /** The horizon: the completing event of the last completion. Nothing at or before it counts again (R9). */
-  horizonMicros: number;
-  horizonStreamSequence: number;
-  /** Event time of the completing event of the last completion that was not suppressed; NaN: none yet. */
-  lastFireMicros: number;
-  /** The re-fire policy at the last completion looks back further than the log, so silence must not erase it. */
-  outlivesSilence: boolean;
+/**
+ * A lead's record takes three cells of 32 bytes, more when its id is longer than 16 bytes: four 64-bit floats,
+ * then 32-bit integers, then the id in UTF-8.
+ */
+export const LEAD_CELL_BYTES = 32;
+
+const FLOATS = 4;
+const NEWEST_MICROS = 0;
+const APPLIED_STREAM_SEQUENCE = 1;
+const LAST_HEARD_MICROS = 2;
+const NOTHING_EXPIRES_UNTIL_MICROS = 3;
+const INTS = 8;
+const TENANT = 8;
+const ID_LENGTH = 9;
+const SPAN_VERSION = 10;
+const REDUCE_ABOVE_LENGTH = 11;
+const DIRTY = 12;
+const LOG = 13;
+const MARKS = LOG + LOG_FIELDS;
+const ID = MARKS + MARKS_FIELDS;
+
+/** No tenant has this number: the record is of a lead that was removed. */
+export const NO_TENANT = -1;
+
+/** Cells of the record of a lead whose id has so many bytes. */
+export function leadCells(idLength: number): number {
+  return Math.ceil((ID * 4 + idLength) / LEAD_CELL_BYTES);
 }
 
-/** All state of one lead. Everything in it is encoded, except what the program can tell again. */
-export interface Lead {
-  readonly ou: OuId;
-  readonly leadId: LeadId;
+/**
+ * All state of one lead. One object reads all leads: `open` points it, its log and its marks at one, which
+ * they then change in place. Everything in it is encoded, except what the program can tell again.
+ */
+export class Lead {
   readonly log: LeadLog;
-  /** By sequence key; null until the first completion. */
-  marks: Map<number, Mark> | null;
-  /** Event time of the newest accepted event of any type (R11); -Infinity: none. */
-  newestMicros: number;
-  /** Stream sequence of the last accepted event: messages up to it are contained in this state (R13). */
-  appliedStreamSequence: number;
-  /** The arrival clock at the last accepted event: how long the lead has been silent (R15). */
-  lastHeardMicros: number;
-  /** Length of the log at which it is next reduced to what in-order matching needs (R15). */
-  reduceAboveLength: number;
-  /** Changed since it was last encoded. */
-  dirty: boolean;
-  /** No held event expires while the newest event time is at or below this; valid for one span version. */
-  nothingExpiresUntilMicros: number;
-  spanVersion: number;
-}
+  readonly marks: Marks;
+  /** Where the lead's record lies; for as long as the lead is not removed. */
+  address = NOWHERE;
+  private readonly records: Arena;
+  private chunk: Chunk = NO_CHUNK;
+  private float = 0;
+  private int = 0;
 
-export function newLead(ou: OuId, leadId: LeadId, heldEventsMax: number): Lead {
-  return {
-    ou,
-    leadId,
-    log: new LeadLog(),
-    marks: null,
-    newestMicros: Number.NEGATIVE_INFINITY,
-    appliedStreamSequence: 0,
-    lastHeardMicros: Number.NEGATIVE_INFINITY,
-    reduceAboveLength: heldEventsMax,
-    dirty: false,
-    nothingExpiresUntilMicros: Number.NEGATIVE_INFINITY,
-    spanVersion: -1,
-  };
-}
-
-/** Forgets a lead that went silent: all but what re-fire policies need (R15, R18). */
-export function forget(lead: Lead, heldEventsMax: number): void {
-  lead.log.clear();
-  lead.newestMicros = Number.NEGATIVE_INFINITY;
-  lead.lastHeardMicros = Number.NEGATIVE_INFINITY;
-  lead.reduceAboveLength = heldEventsMax;
-  lead.nothingExpiresUntilMicros = Number.NEGATIVE_INFINITY;
-  retainMarks(lead, (_key, mark) => mark.outlivesSilence);
-  for (const mark of lead.marks?.values() ?? []) {
-    mark.horizonMicros = Number.NEGATIVE_INFINITY;
-    mark.horizonStreamSequence = 0;
+  constructor(records: Arena, log: LeadLog, marks: Marks) {
+    this.records = records;
+    this.log = log;
+    this.marks = marks;
   }
-}
 
-/** Whether nothing is known of the lead but what re-fire policies need. */
-export function isForgotten(lead: Lead): boolean {
-  return lead.newestMicros === Number.NEGATIVE_INFINITY;
-}
+  open(address: number): void {
+    this.address = address;
+    this.chunk = this.records.chunk(address);
+    const cell = this.records.cell(address);
+    this.float = cell * FLOATS;
+    this.int = cell * INTS;
+    this.log.open(address, this.chunk.ints, this.int + LOG);
+    this.marks.open(this.chunk.ints, this.int + MARKS);
+  }
 
-export function retainMarks(lead: Lead, keep: (key: number, mark: Mark) => boolean): void {
-  if (lead.marks === null) return;
-  for (const [key, mark] of lead.marks) if (!keep(key, mark)) lead.marks.delete(key);
-  if (lead.marks.size === 0) lead.marks = null;
+  /** Fills a record that was just allocated, and opens it. */
+  create(address: number, tenant: number, id: Text, heldEventsMax: number): void {
+    const { ints } = this.records.chunk(address);
+    const int = this.records.cell(address) * INTS;
+    ints.fill(0, int, int + ID);
+    ints[int + TENANT] = tenant;
+    ints[int + ID_LENGTH] = id.length;
+    id.copyTo(ints, int + ID);
+    this.open(address);
+    this.begin(heldEventsMax);
+  }
+
+  /** Newest event time of any accepted event (R11); -Infinity: none. */
+  get newestMicros(): number {
+    return this.chunk.floats[this.float + NEWEST_MICROS]!;
+  }
+
+  set newestMicros(micros: number) {
+    this.chunk.floats[this.float + NEWEST_MICROS] = micros;
+  }
+
+  /** Stream sequence of the last accepted event: messages up to it are contained in this state (R13). */
+  get appliedStreamSequence(): number {
+    return this.chunk.floats[this.float + APPLIED_STREAM_SEQUENCE]!;
+  }
+
+  set appliedStreamSequence(streamSequence: number) {
+    this.chunk.floats[this.float + APPLIED_STREAM_SEQUENCE] = streamSequence;
+  }
+
+  /** The arrival clock at the last accepted event: how long the lead has been silent (R15). */
+  get lastHeardMicros(): number {
+    return this.chunk.floats[this.float + LAST_HEARD_MICROS]!;
+  }
+
+  set lastHeardMicros(micros: number) {
+    this.chunk.floats[this.float + LAST_HEARD_MICROS] = micros;
+  }
+
+  /** No held event expires while the newest event time is at or below this; valid for one span version. */
+  get nothingExpiresUntilMicros(): number {
+    return this.chunk.floats[this.float + NOTHING_EXPIRES_UNTIL_MICROS]!;
+  }
+
+  set nothingExpiresUntilMicros(micros: number) {
+    this.chunk.floats[this.float + NOTHING_EXPIRES_UNTIL_MICROS] = micros;
+  }
+
+  get spanVersion(): number {
+    return this.chunk.ints[this.int + SPAN_VERSION]!;
+  }
+
+  set spanVersion(version: number) {
+    this.chunk.ints[this.int + SPAN_VERSION] = version;
+  }
+
+  /** Length of the log at which it is next reduced to what in-order matching needs (R15). */
+  get reduceAboveLength(): number {
+    return this.chunk.ints[this.int + REDUCE_ABOVE_LENGTH]!;
+  }
+
+  set reduceAboveLength(length: number) {
+    this.chunk.ints[this.int + REDUCE_ABOVE_LENGTH] = length;
+  }
+
+  /** Changed since it was last encoded. */
+  get dirty(): boolean {
+    return this.chunk.ints[this.int + DIRTY] === 1;
+  }
+
+  set dirty(dirty: boolean) {
+    this.chunk.ints[this.int + DIRTY] = dirty ? 1 : 0;
+  }
+
+  get tenant(): number {
+    return this.chunk.ints[this.int + TENANT]!;
+  }
+
+  get id(): string {
+    return textAt(this.chunk.bytes, (this.int + ID) * 4, this.idLength);
+  }
+
+  get idLength(): number {
+    return this.chunk.ints[this.int + ID_LENGTH]!;
+  }
+
+  /** The id in UTF-8; valid until the lead is removed. */
+  get idBytes(): Uint8Array {
+    const from = (this.int + ID) * 4;
+    return this.chunk.bytes.subarray(from, from + this.idLength);
+  }
+
+  is(tenant: number, id: Text): boolean {
+    return this.tenant === tenant && this.idLength === id.length && id.equals(this.chunk.ints, this.int + ID);
+  }
+
+  /** Whether nothing is known of the lead but what re-fire policies need. */
+  get isForgotten(): boolean {
+    return this.newestMicros === Number.NEGATIVE_INFINITY;
+  }
+
+  /** Forgets a lead that went silent: all but what re-fire policies need (R15, R18). */
+  forget(heldEventsMax: number): void {
+    const { marks } = this;
+    this.log.clear();
+    this.begin(heldEventsMax);
+    marks.retain((index) => marks.outlivesSilenceAt(index));
+    marks.clearHorizons();
+  }
+
+  /** Gives back what the lead holds, before its record goes. */
+  dispose(): void {
+    this.log.clear();
+    this.marks.retain(() => false);
+    this.chunk.ints[this.int + TENANT] = NO_TENANT;
+    this.dirty = false;
+  }
+
+  private begin(heldEventsMax: number): void {
+    this.newestMicros = Number.NEGATIVE_INFINITY;
+    this.lastHeardMicros = Number.NEGATIVE_INFINITY;
+    this.nothingExpiresUntilMicros = Number.NEGATIVE_INFINITY;
+    this.reduceAboveLength = heldEventsMax;
+  }
 }

@@ -2,10 +2,11 @@ import type { LeadEvent, LeadId, OuId } from '../model/event.ts';
 import type { SequenceDefinition, SequenceId } from '../model/sequence.ts';
 import { decodeLead, encodeLead } from './codec.ts';
 import { evaluate } from './evaluate.ts';
-import { forget, isForgotten, type Lead, newLead, retainMarks } from './lead.ts';
+import type { Lead } from './lead.ts';
+import { LeadTable } from './leadTable.ts';
 import type { MatcherLimits, Outcome } from './outcome.ts';
 import { Program } from './program.ts';
-import { reduceLog } from './reduce.ts';
+import { Text } from './text.ts';
 
 /** Names one lead across all OUs. */
 export interface LeadKey {
@@ -13,9 +14,19 @@ export interface LeadKey {
   readonly leadId: LeadId;
 }
 
+/** Names one lead for as long as it is known; cheaper to keep than its key. */
+export type LeadHandle = number;
+
+/** A lead's state on its way to disk. */
+export interface EncodedLead extends LeadKey {
+  readonly state: Uint8Array;
+}
+
 interface Tenant {
+  /** Stands for the OU in the keys of leads. */
+  readonly number: number;
   readonly program: Program;
-  readonly leads: Map<LeadId, Lead>;
+  leadCount: number;
   /**
    * Leads last heard of before this went silent under a largest window that has been changed since. One
    * number is enough for all past windows: a lead was silent at the end of one of them or never (R15).
@@ -39,15 +50,25 @@ const UNLISTED: Outcome = { kind: 'unlisted' };
 export class Matcher {
   private readonly limits: MatcherLimits;
   private readonly tenants = new Map<OuId, Tenant>();
-  private dirtyLeads: Lead[] = [];
-  private sweep: Iterator<[Tenant, Lead]> | null = null;
+  private readonly tenantsByNumber: (Tenant | undefined)[] = [];
+  private readonly vacantNumbers: number[] = [];
+  private readonly leadTable = new LeadTable();
+  private readonly leadId: Text;
+  private readonly eventId: Text;
+  private dirtyLeads: LeadHandle[] = [];
+  private sweep: Iterator<LeadHandle> | null = null;
   private clock = Number.NEGATIVE_INFINITY;
   private appliedMax = 0;
-  private leadCountValue = 0;
   private heldEventCountValue = 0;
 
-  constructor(limits: MatcherLimits) {
+  /**
+   * @param hashSeed of the hash tables. It changes no result; one that is not known outside keeps people from
+   *   choosing lead ids that collide.
+   */
+  constructor(limits: MatcherLimits, hashSeed = 0) {
     this.limits = limits;
+    this.leadId = new Text(hashSeed);
+    this.eventId = new Text(hashSeed);
   }
 
   /** The arrival clock: the highest arrival time applied so far, in microseconds; -Infinity before the first. */
@@ -77,7 +98,7 @@ export class Matcher {
   }
 
   get leadCount(): number {
-    return this.leadCountValue;
+    return this.leadTable.size;
   }
 
   get heldEventCount(): number {
@@ -106,63 +127,73 @@ export class Matcher {
     if (event.arrivalMicros > this.clock) this.clock = event.arrivalMicros;
     const tenant = this.tenant(event.ou);
     const { program } = tenant;
-    const known = tenant.leads.get(event.leadId);
+    const known = this.leadTable.find(tenant.number, this.leadId.set(event.leadId));
+    const eventId = this.eventId.set(event.id);
     if (known !== undefined) {
       if (event.streamSequence <= known.appliedStreamSequence) return REPLAYED;
       if (this.isSilent(tenant, known)) this.forgetLead(known);
-      if (known.log.hasId(event.id)) return DUPLICATE;
+      if (known.log.hasId(eventId)) return DUPLICATE;
     }
     const { futureSkewMicros, allowedLatenessMicros } = this.limits;
     if (event.timeMicros - event.arrivalMicros > futureSkewMicros) return inFuture(event, futureSkewMicros);
-    const lead = known ?? this.createLead(tenant, event);
-    if (lead.newestMicros - event.timeMicros > allowedLatenessMicros) {
-      return tooLate(event, lead.newestMicros, allowedLatenessMicros);
+    const lead = known ?? this.addLead(tenant);
+    const { newestMicros } = lead;
+    if (newestMicros - event.timeMicros > allowedLatenessMicros) {
+      return tooLate(event, newestMicros, allowedLatenessMicros);
     }
     const type = program.typeId(event.type);
     const listed = type !== undefined && program.holdMicros(type) >= 0;
-    const late = event.timeMicros < lead.newestMicros;
-    const lengthBefore = lead.log.length;
+    const late = event.timeMicros < newestMicros;
+    const { log } = lead;
+    const heldBefore = log.heldCount;
     this.accept(lead, event);
     if (listed) {
-      lead.log.insert(event.timeMicros, event.streamSequence, type, event.id);
-      const expiresMicros = event.timeMicros + program.holdMicros(type) + this.limits.allowedLatenessMicros;
-      lead.nothingExpiresUntilMicros = Math.min(lead.nothingExpiresUntilMicros, expiresMicros);
+      log.insert(event.timeMicros, event.streamSequence, type, eventId);
+      const expiresMicros = event.timeMicros + program.holdMicros(type) + allowedLatenessMicros;
+      if (expiresMicros < lead.nothingExpiresUntilMicros) lead.nothingExpiresUntilMicros = expiresMicros;
     }
     this.dropExpired(lead, program);
     const completions = listed ? evaluate(lead, program, event, late) : [];
-    if (lead.log.length > lead.reduceAboveLength) this.reduce(lead, program);
-    this.heldEventCountValue += lead.log.length - lengthBefore;
+    if (log.heldCount > lead.reduceAboveLength) this.reduce(lead, program);
+    this.heldEventCountValue += log.heldCount - heldBefore;
     if (!listed) return UNLISTED;
     return completions.length === 0 ? HELD : { kind: 'held', completions };
   }
 
   *leads(): Generator<LeadKey> {
-    for (const { leads } of this.tenants.values()) yield* leads.values();
+    for (const handle of this.leadTable.addresses()) yield this.keyOf(this.leadTable.open(handle)!);
   }
 
-  /** The leads changed since they were last encoded, each once; `encodeLead` makes a lead clean. */
-  takeDirty(): readonly LeadKey[] {
+  /** The leads changed since they were last encoded, each at least once; encoding a lead makes it clean. */
+  takeDirty(): readonly LeadHandle[] {
     const taken = this.dirtyLeads;
     this.dirtyLeads = [];
     return taken;
   }
 
+  /** The state of a lead that `takeDirty` named; undefined when it was encoded or forgotten since. */
+  encodeDirty(handle: LeadHandle): EncodedLead | undefined {
+    const lead = this.leadTable.open(handle);
+    if (lead === undefined || !lead.dirty) return undefined;
+    return { ...this.keyOf(lead), state: this.encode(lead) };
+  }
+
   encodeLead(ou: OuId, leadId: LeadId): Uint8Array | undefined {
     const tenant = this.tenants.get(ou);
-    const lead = tenant?.leads.get(leadId);
-    if (tenant === undefined || lead === undefined) return undefined;
-    lead.dirty = false;
-    return encodeLead(lead, tenant.program);
+    if (tenant === undefined) return undefined;
+    const lead = this.leadTable.find(tenant.number, this.leadId.set(leadId));
+    return lead === undefined ? undefined : this.encode(lead);
   }
 
   /** Puts a lead back as it was encoded. The sequences may be set before or after. */
   loadLead(ou: OuId, leadId: LeadId, state: Uint8Array): void {
-    const { program, leads } = this.tenant(ou);
-    const lead = decodeLead(ou, leadId, program, state);
-    if (!leads.has(leadId)) this.leadCountValue++;
-    this.heldEventCountValue += lead.log.length - (leads.get(leadId)?.log.length ?? 0);
+    const tenant = this.tenant(ou);
+    const known = this.leadTable.find(tenant.number, this.leadId.set(leadId));
+    if (known !== undefined) this.removeLead(tenant, known);
+    const lead = this.addLead(tenant);
+    decodeLead(lead, tenant.program, this.eventId, state);
+    this.heldEventCountValue += lead.log.heldCount;
     this.appliedMax = Math.max(this.appliedMax, lead.appliedStreamSequence);
-    leads.set(leadId, lead);
   }
 
   /**
@@ -174,23 +205,27 @@ export class Matcher {
   forgetSilent(leadsMax: number, silentBefore: readonly (readonly [OuId, number])[]): readonly LeadKey[] {
     const gone: LeadKey[] = [];
     const silentBeforeByOu = new Map(silentBefore);
-    this.sweep ??= this.sweepLeads();
+    this.sweep ??= this.leadTable.addresses();
     for (let visited = 0; visited < leadsMax; visited++) {
       const next = this.sweep.next();
       if (next.done === true) {
         this.sweep = null;
+        this.removeUnusedTenants();
         break;
       }
-      const [{ program, leads }, lead] = next.value;
-      const silentBeforeMicros = silentBeforeByOu.get(lead.ou) ?? Number.NEGATIVE_INFINITY;
-      const isSilent = !isForgotten(lead) && lead.lastHeardMicros < silentBeforeMicros;
+      const lead = this.leadTable.open(next.value)!;
+      const tenant = this.tenantsByNumber[lead.tenant]!;
+      const { program } = tenant;
+      const { marks } = lead;
+      const silentBeforeMicros = silentBeforeByOu.get(program.ou) ?? Number.NEGATIVE_INFINITY;
+      const isSilent = !lead.isForgotten && lead.lastHeardMicros < silentBeforeMicros;
       if (isSilent) this.forgetLead(lead);
-      if (!isForgotten(lead)) continue;
-      retainMarks(lead, (key) => program.idOf(key) !== undefined);
-      if (lead.marks === null) {
-        leads.delete(lead.leadId);
-        this.leadCountValue--;
-        gone.push(lead);
+      if (!lead.isForgotten) continue;
+      marks.retain((index) => program.idOf(marks.keyAt(index)) !== undefined);
+      if (marks.length === 0) {
+        gone.push(this.keyOf(lead));
+        this.leadId.set(lead.id);
+        this.removeLead(tenant, lead);
       } else if (isSilent) {
         this.markDirty(lead);
       }
@@ -198,28 +233,51 @@ export class Matcher {
     return gone;
   }
 
-  private *sweepLeads(): Generator<[Tenant, Lead]> {
-    for (const tenant of this.tenants.values()) {
-      for (const lead of tenant.leads.values()) yield [tenant, lead];
-      // Anybody who may publish can name OUs; one that nobody uses must not stay.
-      if (tenant.leads.size === 0 && tenant.program.isEmpty) this.tenants.delete(tenant.program.ou);
+  /** Anybody who may publish can name OUs; one that nobody uses must not stay. */
+  private removeUnusedTenants(): void {
+    for (const { number, program, leadCount } of this.tenants.values()) {
+      if (leadCount > 0 || !program.isEmpty) continue;
+      this.tenants.delete(program.ou);
+      this.tenantsByNumber[number] = undefined;
+      this.vacantNumbers.push(number);
     }
   }
 
   private tenant(ou: OuId): Tenant {
     let tenant = this.tenants.get(ou);
     if (tenant === undefined) {
-      tenant = { program: new Program(ou), leads: new Map(), silentBeforeMicros: Number.NEGATIVE_INFINITY };
+      tenant = {
+        number: this.vacantNumbers.pop() ?? this.tenantsByNumber.length,
+        program: new Program(ou),
+        leadCount: 0,
+        silentBeforeMicros: Number.NEGATIVE_INFINITY,
+      };
       this.tenants.set(ou, tenant);
+      this.tenantsByNumber[tenant.number] = tenant;
     }
     return tenant;
   }
 
-  private createLead(tenant: Tenant, { ou, leadId }: LeadEvent): Lead {
-    const lead = newLead(ou, leadId, this.limits.heldEventsMax);
-    tenant.leads.set(leadId, lead);
-    this.leadCountValue++;
-    return lead;
+  /** Adds the lead whose id is in `leadId`. */
+  private addLead(tenant: Tenant): Lead {
+    tenant.leadCount++;
+    return this.leadTable.add(tenant.number, this.leadId, this.limits.heldEventsMax);
+  }
+
+  /** Removes the lead whose id is in `leadId`. */
+  private removeLead(tenant: Tenant, lead: Lead): void {
+    tenant.leadCount--;
+    this.heldEventCountValue -= lead.log.heldCount;
+    this.leadTable.remove(lead, this.leadId);
+  }
+
+  private keyOf(lead: Lead): LeadKey {
+    return { ou: this.tenantsByNumber[lead.tenant]!.program.ou, leadId: lead.id };
+  }
+
+  private encode(lead: Lead): Uint8Array {
+    lead.dirty = false;
+    return encodeLead(lead, this.tenantsByNumber[lead.tenant]!.program);
   }
 
   /** Changes the program, and notes which leads were silent by the largest window until now. */
@@ -232,7 +290,7 @@ export class Matcher {
   }
 
   private isSilent(tenant: Tenant, lead: Lead): boolean {
-    return !isForgotten(lead) && lead.lastHeardMicros < this.silentBeforeMicros(tenant);
+    return !lead.isForgotten && lead.lastHeardMicros < this.silentBeforeMicros(tenant);
   }
 
   private silentBeforeMicros({ program, silentBeforeMicros }: Tenant): number {
@@ -241,15 +299,15 @@ export class Matcher {
   }
 
   private forgetLead(lead: Lead): void {
-    this.heldEventCountValue -= lead.log.length;
-    forget(lead, this.limits.heldEventsMax);
+    this.heldEventCountValue -= lead.log.heldCount;
+    lead.forget(this.limits.heldEventsMax);
   }
 
   /** What every accepted event moves, whether its type is listed or not. */
   private accept(lead: Lead, event: LeadEvent): void {
-    lead.newestMicros = Math.max(lead.newestMicros, event.timeMicros);
+    if (event.timeMicros > lead.newestMicros) lead.newestMicros = event.timeMicros;
     lead.appliedStreamSequence = event.streamSequence;
-    this.appliedMax = Math.max(this.appliedMax, event.streamSequence);
+    if (event.streamSequence > this.appliedMax) this.appliedMax = event.streamSequence;
     lead.lastHeardMicros = this.clock;
     this.markDirty(lead);
   }
@@ -257,32 +315,25 @@ export class Matcher {
   private markDirty(lead: Lead): void {
     if (lead.dirty) return;
     lead.dirty = true;
-    this.dirtyLeads.push(lead);
+    this.dirtyLeads.push(lead.address);
   }
 
   /** Drops what no match can use any more (R15), and notes until when there is nothing to drop. */
   private dropExpired(lead: Lead, program: Program): void {
-    if (lead.spanVersion === program.spanVersion && lead.newestMicros <= lead.nothingExpiresUntilMicros)
-      return;
-    const { log } = lead;
-    const expiresMicros = (position: number) => {
-      const holdMicros = program.holdMicros(log.types[position]!);
-      if (holdMicros < 0) return Number.NEGATIVE_INFINITY;
-      return log.times[position]! + holdMicros + this.limits.allowedLatenessMicros;
-    };
-    log.retain((position) => lead.newestMicros <= expiresMicros(position));
-    let earliestMicros = Number.POSITIVE_INFINITY;
-    for (let position = 0; position < log.length; position++) {
-      earliestMicros = Math.min(earliestMicros, expiresMicros(position));
-    }
-    lead.nothingExpiresUntilMicros = earliestMicros;
+    const { newestMicros } = lead;
+    if (lead.spanVersion === program.spanVersion && newestMicros <= lead.nothingExpiresUntilMicros) return;
+    lead.nothingExpiresUntilMicros = lead.log.dropExpired(
+      newestMicros,
+      program.holdMicrosByType,
+      this.limits.allowedLatenessMicros,
+    );
     lead.spanVersion = program.spanVersion;
   }
 
   /** A log that stays long after a reduction is left to double before the next, so that the cost is amortized. */
   private reduce(lead: Lead, program: Program): void {
-    reduceLog(lead, program);
-    lead.reduceAboveLength = Math.max(this.limits.heldEventsMax, lead.log.length * 2);
+    program.reduction.reduce(lead);
+    lead.reduceAboveLength = Math.max(this.limits.heldEventsMax, lead.log.heldCount * 2);
   }
 }
 

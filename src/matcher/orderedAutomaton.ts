@@ -1,6 +1,6 @@
 import type { CompiledSequence } from './compiledSequence.ts';
 import type { LeadLog } from './leadLog.ts';
-import { TrieNode } from './trie.ts';
+import { NO_NODE, ROOT, Trie, type TrieNode } from './trie.ts';
 
 /** Takes each sequence that has a run from `start` to `end`; window and horizon are still to be checked. */
 export interface CandidateSink {
@@ -16,22 +16,22 @@ export interface CandidateSink {
  * common ending share the work.
  */
 export class OrderedAutomaton {
-  private readonly root = new TrieNode(-1);
+  private readonly trie = new Trie();
   /** Per depth, the visit in which a type was last met: a scan takes only the latest event of each type. */
   private readonly metInVisit: number[][] = [];
   private visits = 0;
 
   add(sequence: CompiledSequence): void {
-    this.root.insert(sequence.steps.toReversed(), sequence);
+    this.trie.insert(sequence.steps.toReversed(), sequence);
   }
 
   remove(sequence: CompiledSequence): void {
-    this.root.remove(sequence.steps.toReversed(), sequence);
+    this.trie.remove(sequence.steps.toReversed(), sequence);
   }
 
   /** Whether some sequence ends with the type. */
   endsWith(type: number): boolean {
-    return this.root.children.has(type);
+    return this.trie.child(ROOT, type) !== NO_NODE;
   }
 
   /**
@@ -39,8 +39,8 @@ export class OrderedAutomaton {
    * equal for an event that arrived in order). Others existed before that event and have been dealt with.
    */
   walk(log: LeadLog, end: number, through: number, sink: CandidateSink): void {
-    const node = this.root.children.get(log.types[end]!);
-    if (node !== undefined) this.visit(node, log, end, end, through, 0, sink);
+    const node = this.trie.child(ROOT, log.typeAt(end));
+    if (node !== NO_NODE) this.visit(node, log, end, end, through, 0, sink);
   }
 
   private visit(
@@ -52,15 +52,16 @@ export class OrderedAutomaton {
     depth: number,
     sink: CandidateSink,
   ): void {
-    for (const sequence of node.terminals) sink.consider(sequence, position, end);
-    if (node.childList.length === 0) return;
+    const { trie } = this;
+    for (const sequence of trie.terminals(node)) sink.consider(sequence, position, end);
+    if (trie.firstChild(node) === NO_NODE) return;
     // Before reaching `through` a run must not step over it.
     const first = position > through ? through : 0;
-    const oldestMicros = log.times[end]! - node.windowMicrosMax;
+    const oldestMicros = log.timeAt(end) - trie.windowMicrosMax(node);
     if (log.isIndexed) {
-      for (const child of node.childList) {
-        const earlier = log.latestBefore(child.key, position);
-        if (earlier >= first && log.times[earlier]! >= oldestMicros) {
+      for (let child = trie.firstChild(node); child !== NO_NODE; child = trie.nextSibling(child)) {
+        const earlier = log.latestBefore(trie.key(child), position);
+        if (earlier >= first && log.timeAt(earlier) >= oldestMicros) {
           this.visit(child, log, earlier, end, through, depth + 1, sink);
         }
       }
@@ -69,12 +70,12 @@ export class OrderedAutomaton {
     const visit = ++this.visits;
     this.metInVisit[depth] ??= [];
     const met = this.metInVisit[depth];
-    for (let earlier = position - 1; earlier >= first && log.times[earlier]! >= oldestMicros; earlier--) {
-      const type = log.types[earlier]!;
-      if (met[type] === visit) continue;
+    for (let earlier = position - 1; earlier >= first && log.timeAt(earlier) >= oldestMicros; earlier--) {
+      const type = log.typeAt(earlier);
+      const child = trie.child(node, type);
+      if (child === NO_NODE || met[type] === visit) continue;
       met[type] = visit;
-      const child = node.children.get(type);
-      if (child !== undefined) this.visit(child, log, earlier, end, through, depth + 1, sink);
+      this.visit(child, log, earlier, end, through, depth + 1, sink);
     }
   }
 }

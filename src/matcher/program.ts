@@ -2,6 +2,7 @@ import type { OuId } from '../model/event.ts';
 import type { SequenceDefinition, SequenceId } from '../model/sequence.ts';
 import { type CompiledSequence, compileSequence } from './compiledSequence.ts';
 import { OrderedAutomaton } from './orderedAutomaton.ts';
+import { Reduction } from './reduction.ts';
 import { UnorderedAutomaton } from './unorderedAutomaton.ts';
 
 /**
@@ -12,11 +13,12 @@ export class Program {
   readonly ou: OuId;
   readonly ordered = new OrderedAutomaton();
   readonly unordered = new UnorderedAutomaton();
+  readonly reduction = new Reduction();
   private readonly sequencesById = new Map<SequenceId, CompiledSequence>();
   private readonly typeIds = new Map<string, number>();
   private readonly typeNames: string[] = [];
   private readonly sequencesByType: Set<CompiledSequence>[] = [];
-  private readonly holdMicrosByType: number[] = [];
+  private readonly holdMicrosByTypeValue: number[] = [];
   /** Sequence ids as small integers. An id that a lead's marks name may be compiled only later, in a replay. */
   private readonly keyById = new Map<SequenceId, number>();
   private readonly idByKey = new Map<number, SequenceId>();
@@ -34,10 +36,6 @@ export class Program {
     return this.sequencesById.size === 0;
   }
 
-  sequences(): Iterable<CompiledSequence> {
-    return this.sequencesById.values();
-  }
-
   /** Whether an event of the type, arriving in order, can complete an active sequence. */
   completes(type: number): boolean {
     return this.ordered.endsWith(type) || this.unordered.completes(type);
@@ -49,6 +47,7 @@ export class Program {
     if (previous !== undefined) this.unlink(previous);
     this.sequencesById.set(next.id, next);
     for (const type of next.steps) this.sequencesByType[type]!.add(next);
+    this.reduction.add(next);
     if (next.active) (next.ordered ? this.ordered : this.unordered).add(next);
     this.updateSpans(previous, next);
   }
@@ -75,7 +74,7 @@ export class Program {
       this.typeIds.set(name, id);
       this.typeNames.push(name);
       this.sequencesByType.push(new Set());
-      this.holdMicrosByType.push(-1);
+      this.holdMicrosByTypeValue.push(-1);
     }
     return id;
   }
@@ -84,9 +83,13 @@ export class Program {
     return this.typeNames[id]!;
   }
 
-  /** Largest window that lists the type, or -1 when no sequence does (R15). */
+  /** By type: the largest window that lists it, or -1 when no sequence does (R15). */
+  get holdMicrosByType(): readonly number[] {
+    return this.holdMicrosByTypeValue;
+  }
+
   holdMicros(type: number): number {
-    return this.holdMicrosByType[type]!;
+    return this.holdMicrosByTypeValue[type]!;
   }
 
   keyOf(id: SequenceId): number {
@@ -115,23 +118,35 @@ export class Program {
 
   private unlink(sequence: CompiledSequence): void {
     for (const type of sequence.steps) this.sequencesByType[type]!.delete(sequence);
+    this.reduction.remove(sequence);
     if (sequence.active) (sequence.ordered ? this.ordered : this.unordered).remove(sequence);
+  }
+
+  /**
+   * What `holdMicros` is to be after a change. A popular type is listed by thousands of sequences, but none
+   * other than the changed one lists it for longer than it was held, so the search can end there.
+   */
+  private holdMicrosNow(type: number, changed: CompiledSequence | undefined): number {
+    let holdMicros = changed?.steps.includes(type) === true ? changed.windowMicros : -1;
+    for (const { windowMicros } of this.sequencesByType[type]!) {
+      if (holdMicros >= this.holdMicrosByTypeValue[type]!) break;
+      holdMicros = Math.max(holdMicros, windowMicros);
+    }
+    return holdMicros;
   }
 
   private updateSpans(previous: CompiledSequence | undefined, next: CompiledSequence | undefined): void {
     for (const type of new Set([...(previous?.steps ?? []), ...(next?.steps ?? [])])) {
-      let holdMicros = -1;
-      for (const { windowMicros } of this.sequencesByType[type]!)
-        holdMicros = Math.max(holdMicros, windowMicros);
-      if (holdMicros === this.holdMicrosByType[type]) continue;
-      this.holdMicrosByType[type] = holdMicros;
+      const holdMicros = this.holdMicrosNow(type, next);
+      if (holdMicros === this.holdMicrosByTypeValue[type]) continue;
+      this.holdMicrosByTypeValue[type] = holdMicros;
       this.spanVersion++;
     }
     if ((next?.windowMicros ?? 0) >= this.windowMicrosMax) {
       this.windowMicrosMax = next!.windowMicros;
     } else if (previous?.windowMicros === this.windowMicrosMax) {
       this.windowMicrosMax = 0;
-      for (const { windowMicros } of this.sequences()) {
+      for (const { windowMicros } of this.sequencesById.values()) {
         this.windowMicrosMax = Math.max(this.windowMicrosMax, windowMicros);
       }
     }
