@@ -7,7 +7,7 @@ import type { Text } from './text.ts';
 const VACANT_SHARE_MAX = 1 / 4;
 
 /** From this length on, look-ups by type go through an index instead of a scan. */
-const INDEXED_LENGTH_MIN = 48;
+export const INDEXED_LENGTH_MIN = 48;
 
 /**
  * The held events of a lead in the lead's order, (event time, stream sequence) ascending (R2). One object

@@ -1,5 +1,6 @@
 import type { CompiledSequence } from './compiledSequence.ts';
 import type { LeadLog } from './leadLog.ts';
+import { LogWindow } from './logWindow.ts';
 import { NO_NODE, ROOT, Trie, type TrieNode } from './trie.ts';
 
 /** Takes each sequence that has a run from `start` to `end`; window and horizon are still to be checked. */
@@ -17,9 +18,7 @@ export interface CandidateSink {
  */
 export class OrderedAutomaton {
   private readonly trie = new Trie();
-  /** Per depth, the visit in which a type was last met: a scan takes only the latest event of each type. */
-  private readonly metInVisit: number[][] = [];
-  private visits = 0;
+  private readonly window = new LogWindow();
 
   add(sequence: CompiledSequence): void {
     this.trie.insert(sequence.steps.toReversed(), sequence);
@@ -39,43 +38,66 @@ export class OrderedAutomaton {
    * equal for an event that arrived in order). Others existed before that event and have been dealt with.
    */
   walk(log: LeadLog, end: number, through: number, sink: CandidateSink): void {
-    const node = this.trie.child(ROOT, log.typeAt(end));
-    if (node !== NO_NODE) this.visit(node, log, end, end, through, 0, sink);
+    const { trie } = this;
+    const node = trie.child(ROOT, log.typeAt(end));
+    if (node === NO_NODE) return;
+    if (log.isIndexed) {
+      this.visitIndexed(node, log, end, end, through, sink);
+    } else {
+      const endMicros = log.timeAt(end);
+      this.window.open(log, end, endMicros - trie.windowMicrosMax(node));
+      this.visit(node, end, end, endMicros, through, sink);
+    }
   }
 
   private visit(
+    node: TrieNode,
+    position: number,
+    end: number,
+    endMicros: number,
+    through: number,
+    sink: CandidateSink,
+  ): void {
+    const { trie, window } = this;
+    for (const sequence of trie.terminals(node)) sink.consider(sequence, position, end);
+    if (trie.firstChild(node) === NO_NODE) return;
+    const oldestMicros = endMicros - trie.windowMicrosMax(node);
+    const first = Math.max(window.first, firstReached(position, through));
+    for (let earlier = position - 1; earlier >= first && window.times[earlier]! >= oldestMicros; earlier--) {
+      // Only the latest event of each type before the position counts.
+      if (window.nextOfType[earlier]! < position) continue;
+      const child = trie.child(
+        node,
+        window.types[earlier]!,
+        window.beforeLow[earlier]!,
+        window.beforeHigh[earlier]!,
+      );
+      if (child !== NO_NODE) this.visit(child, earlier, end, endMicros, through, sink);
+    }
+  }
+
+  private visitIndexed(
     node: TrieNode,
     log: LeadLog,
     position: number,
     end: number,
     through: number,
-    depth: number,
     sink: CandidateSink,
   ): void {
     const { trie } = this;
     for (const sequence of trie.terminals(node)) sink.consider(sequence, position, end);
-    if (trie.firstChild(node) === NO_NODE) return;
-    // Before reaching `through` a run must not step over it.
-    const first = position > through ? through : 0;
+    const first = firstReached(position, through);
     const oldestMicros = log.timeAt(end) - trie.windowMicrosMax(node);
-    if (log.isIndexed) {
-      for (let child = trie.firstChild(node); child !== NO_NODE; child = trie.nextSibling(child)) {
-        const earlier = log.latestBefore(trie.key(child), position);
-        if (earlier >= first && log.timeAt(earlier) >= oldestMicros) {
-          this.visit(child, log, earlier, end, through, depth + 1, sink);
-        }
+    for (let child = trie.firstChild(node); child !== NO_NODE; child = trie.nextSibling(child)) {
+      const earlier = log.latestBefore(trie.key(child), position);
+      if (earlier >= first && log.timeAt(earlier) >= oldestMicros) {
+        this.visitIndexed(child, log, earlier, end, through, sink);
       }
-      return;
-    }
-    const visit = ++this.visits;
-    this.metInVisit[depth] ??= [];
-    const met = this.metInVisit[depth];
-    for (let earlier = position - 1; earlier >= first && log.timeAt(earlier) >= oldestMicros; earlier--) {
-      const type = log.typeAt(earlier);
-      const child = trie.child(node, type);
-      if (child === NO_NODE || met[type] === visit) continue;
-      met[type] = visit;
-      this.visit(child, log, earlier, end, through, depth + 1, sink);
     }
   }
+}
+
+/** Before reaching `through` a run must not step over it. */
+function firstReached(position: number, through: number): number {
+  return position > through ? through : 0;
 }

@@ -14,42 +14,56 @@ const PARENT = 1;
 const FIRST_CHILD = 2;
 const NEXT_SIBLING = 3;
 const PREVIOUS_SIBLING = 4;
-/** 64 bits, one for each key modulo 64: most keys that are no child's are told without a look-up. */
 const FILTER = 5;
 const HAS_TERMINALS = 7;
 
+/** An edge takes four: a hash of (node, key), the child, and a copy of the child's filter. */
+const EDGE_SHIFT = 2;
+const EDGE_INTS = 1 << EDGE_SHIFT;
+const TAG = 0;
+const CHILD = 1;
+const CHILD_FILTER = 2;
+/** The highest bit of an edge's filter: some path ends at the child. */
+const ENDS = 1 << 31;
+
 const NODES_MIN = 16;
-const EDGES_MIN = 32;
+const EDGES_MIN = 16;
 const EDGES_LOAD_MAX = 0.5;
 const NO_TERMINALS: readonly CompiledSequence[] = [];
 
 /**
  * A trie of step keys (small integers). Sequences with a common beginning of their path share its nodes.
  *
- * Nodes lie in one flat array and edges in one hash table from (node, key) to the child, with linear
- * probing: tens of thousands of nodes as objects with maps would not fit the processor's caches.
+ * Nodes lie in one flat array, and edges in one hash table with linear probing: tens of thousands of nodes as
+ * objects with maps would not fit the processor's caches. A node's filter is 64 bits with one set for each
+ * key that leads on from it (a Bloom filter with one hash function). An edge carries that of its child,
+ * and whether some path ends there, so that most nodes from which nothing leads on are not even read.
  */
 export class Trie {
   private nodes = new Int32Array(NODES_MIN * INTS);
   /** Largest window of any sequence at or below a node: what lies further back cannot matter there. */
   private windowsMicrosMax = new Float64Array(NODES_MIN);
-  private edges = new Int32Array(EDGES_MIN);
+  private edges = new Int32Array(EDGES_MIN << EDGE_SHIFT);
   private nodeCount = 2;
   private readonly vacantNodes: TrieNode[] = [];
   private readonly terminalsByNode: (CompiledSequence[] | undefined)[] = [];
 
-  get isEmpty(): boolean {
-    return this.nodes[ROOT * INTS + FIRST_CHILD] === NO_NODE && !this.hasTerminals(ROOT);
-  }
-
-  /** The child of a node by its key, or NO_NODE. */
-  child(node: TrieNode, key: number): TrieNode {
+  /**
+   * The child of a node by its key, or NO_NODE. With a filter of the keys that could come after it, low and
+   * high word, also NO_NODE when no path ends at the child and none goes on with any of them.
+   */
+  child(node: TrieNode, key: number, nextLow = -1, nextHigh = -1): TrieNode {
     const { nodes, edges } = this;
-    if ((nodes[node * INTS + FILTER + ((key >>> 5) & 1)]! & (1 << (key & 31))) === 0) return NO_NODE;
+    const bit = filterBit(key);
+    if ((nodes[node * INTS + FILTER + (bit >>> 5)]! & (1 << (bit & 31))) === 0) return NO_NODE;
+    const tag = edgeTag(node, key);
     const mask = edges.length - 1;
-    for (let at = edgeSlot(node, key, mask); ; at = (at + 1) & mask) {
-      const child = edges[at]!;
+    for (let at = (tag << EDGE_SHIFT) & mask; ; at = (at + EDGE_INTS) & mask) {
+      const child = edges[at + CHILD]!;
       if (child === NO_NODE) return NO_NODE;
+      if (edges[at + TAG] !== tag) continue;
+      if (((edges[at + CHILD_FILTER]! & nextLow) | (edges[at + CHILD_FILTER + 1]! & (nextHigh | ENDS))) === 0)
+        continue;
       if (nodes[child * INTS + KEY] === key && nodes[child * INTS + PARENT] === node) return child;
     }
   }
@@ -83,9 +97,8 @@ export class Trie {
       node = child === NO_NODE ? this.addChild(node, key) : child;
       this.widen(node, sequence.windowMicros);
     }
-    this.nodes[node * INTS + HAS_TERMINALS] = 1;
     const terminals = this.terminalsByNode[node];
-    if (terminals === undefined) this.terminalsByNode[node] = [sequence];
+    if (terminals === undefined) this.setTerminals(node, [sequence]);
     else terminals.push(sequence);
   }
 
@@ -95,10 +108,7 @@ export class Trie {
     for (const key of path) node = this.child(node, key);
     const terminals = this.terminalsByNode[node]!;
     removeItem(terminals, sequence);
-    if (terminals.length === 0) {
-      this.terminalsByNode[node] = undefined;
-      this.nodes[node * INTS + HAS_TERMINALS] = 0;
-    }
+    if (terminals.length === 0) this.setTerminals(node, undefined);
     while (node !== NO_NODE) {
       const parent = this.nodes[node * INTS + PARENT]!;
       if (node !== ROOT && this.firstChild(node) === NO_NODE && !this.hasTerminals(node)) {
@@ -108,6 +118,12 @@ export class Trie {
       }
       node = parent;
     }
+  }
+
+  private setTerminals(node: TrieNode, terminals: CompiledSequence[] | undefined): void {
+    this.terminalsByNode[node] = terminals;
+    this.nodes[node * INTS + HAS_TERMINALS] = terminals === undefined ? 0 : 1;
+    this.copyFilter(node);
   }
 
   private hasTerminals(node: TrieNode): boolean {
@@ -132,7 +148,7 @@ export class Trie {
   private addChild(parent: TrieNode, key: number): TrieNode {
     const node = this.vacantNodes.pop() ?? this.nodeCount++;
     if (node * INTS >= this.nodes.length) this.growNodes();
-    if (node > this.edges.length * EDGES_LOAD_MAX) this.growEdges();
+    if (node > (this.edges.length >>> EDGE_SHIFT) * EDGES_LOAD_MAX) this.growEdges();
     const { nodes } = this;
     const next = nodes[parent * INTS + FIRST_CHILD]!;
     nodes.fill(0, node * INTS, (node + 1) * INTS);
@@ -141,9 +157,10 @@ export class Trie {
     nodes[node * INTS + NEXT_SIBLING] = next;
     if (next !== NO_NODE) nodes[next * INTS + PREVIOUS_SIBLING] = node;
     nodes[parent * INTS + FIRST_CHILD] = node;
-    this.addToFilter(parent, key);
     this.windowsMicrosMax[node] = 0;
     this.addEdge(node);
+    this.addToFilter(parent, key);
+    this.copyFilter(parent);
     return node;
   }
 
@@ -161,38 +178,56 @@ export class Trie {
     for (let child = this.firstChild(parent); child !== NO_NODE; child = this.nextSibling(child)) {
       this.addToFilter(parent, this.key(child));
     }
+    this.copyFilter(parent);
     this.vacantNodes.push(node);
   }
 
   private addToFilter(node: TrieNode, key: number): void {
-    this.nodes[node * INTS + FILTER + ((key >>> 5) & 1)]! |= 1 << (key & 31);
+    const bit = filterBit(key);
+    this.nodes[node * INTS + FILTER + (bit >>> 5)]! |= 1 << (bit & 31);
+  }
+
+  /** Brings the copy of a node's filter in its edge up to date. */
+  private copyFilter(node: TrieNode): void {
+    if (node === ROOT) return;
+    const { nodes, edges } = this;
+    const at = this.edgeOf(node);
+    edges[at + CHILD_FILTER] = nodes[node * INTS + FILTER]!;
+    edges[at + CHILD_FILTER + 1] = nodes[node * INTS + FILTER + 1]! | (this.hasTerminals(node) ? ENDS : 0);
+  }
+
+  private tagOf(node: TrieNode): number {
+    return edgeTag(this.nodes[node * INTS + PARENT]!, this.nodes[node * INTS + KEY]!);
+  }
+
+  /** Where the edge to a node stands, or the vacant place where it belongs. */
+  private edgeOf(node: TrieNode): number {
+    const { edges } = this;
+    const mask = edges.length - 1;
+    let at = (this.tagOf(node) << EDGE_SHIFT) & mask;
+    while (edges[at + CHILD] !== node && edges[at + CHILD] !== NO_NODE) at = (at + EDGE_INTS) & mask;
+    return at;
   }
 
   private addEdge(node: TrieNode): void {
-    const { edges } = this;
-    const mask = edges.length - 1;
-    let at = this.homeOf(node);
-    while (edges[at] !== NO_NODE) at = (at + 1) & mask;
-    edges[at] = node;
+    const at = this.edgeOf(node);
+    this.edges[at + TAG] = this.tagOf(node);
+    this.edges[at + CHILD] = node;
+    this.copyFilter(node);
   }
 
   /** Closes the gap as Knuth's algorithm R (6.4) does, so that no search stops too early. */
   private removeEdge(node: TrieNode): void {
     const { edges } = this;
     const mask = edges.length - 1;
-    let gap = this.homeOf(node);
-    while (edges[gap] !== node) gap = (gap + 1) & mask;
-    for (let at = (gap + 1) & mask; edges[at] !== NO_NODE; at = (at + 1) & mask) {
-      if (((at - this.homeOf(edges[at]!)) & mask) < ((at - gap) & mask)) continue;
-      edges[gap] = edges[at]!;
+    let gap = this.edgeOf(node);
+    for (let at = (gap + EDGE_INTS) & mask; edges[at + CHILD] !== NO_NODE; at = (at + EDGE_INTS) & mask) {
+      const home = (edges[at + TAG]! << EDGE_SHIFT) & mask;
+      if (((at - home) & mask) < ((at - gap) & mask)) continue;
+      edges.copyWithin(gap, at, at + EDGE_INTS);
       gap = at;
     }
-    edges[gap] = NO_NODE;
-  }
-
-  private homeOf(node: TrieNode): number {
-    const { nodes } = this;
-    return edgeSlot(nodes[node * INTS + PARENT]!, nodes[node * INTS + KEY]!, this.edges.length - 1);
+    edges[gap + CHILD] = NO_NODE;
   }
 
   private growNodes(): void {
@@ -207,14 +242,22 @@ export class Trie {
   private growEdges(): void {
     const { edges } = this;
     this.edges = new Int32Array(edges.length * 2);
-    for (const node of edges) if (node !== NO_NODE) this.addEdge(node);
+    for (let at = 0; at < edges.length; at += EDGE_INTS) {
+      if (edges[at + CHILD] !== NO_NODE) this.addEdge(edges[at + CHILD]!);
+    }
   }
 }
 
 /** Two odd multipliers (of MurmurHash3, Austin Appleby, public domain) spread node and key over all bits. */
-function edgeSlot(node: TrieNode, key: number, mask: number): number {
+function edgeTag(node: TrieNode, key: number): number {
   const mixed = Math.imul(node, 0xcc9e2d51) ^ Math.imul(key, 0x1b873593);
-  return (mixed ^ (mixed >>> 15)) & mask;
+  return mixed ^ (mixed >>> 15);
+}
+
+/** The bit of a key in a filter, 0 to 62: the highest bits of a multiplicative hash (Knuth 6.4). */
+export function filterBit(key: number): number {
+  const bit = Math.imul(key, 0x9e3779b1) >>> 26;
+  return bit === 63 ? 62 : bit;
 }
 
 /** Removes one item by moving the last into its place; the order of these lists carries no meaning. */

@@ -2,7 +2,7 @@ import type { CompiledSequence } from './compiledSequence.ts';
 import type { LeadLog } from './leadLog.ts';
 import type { CandidateSink } from './orderedAutomaton.ts';
 import { RANKS, rankOfKey, stepKeys, typeOfKey } from './stepKeys.ts';
-import { NO_NODE, ROOT, Trie, type TrieNode } from './trie.ts';
+import { filterBit, NO_NODE, ROOT, Trie, type TrieNode } from './trie.ts';
 
 /**
  * All active unordered sequences of an OU as one trie: below each type, the multisets that it can complete.
@@ -16,6 +16,9 @@ export class UnorderedAutomaton {
   private readonly foundInWalk: number[] = [];
   private readonly positionOfKey: number[] = [];
   private readonly keysFound: number[] = [];
+  /** Filter of the keys found, low and high word. */
+  private foundLow = 0;
+  private foundHigh = 0;
   private walks = 0;
 
   add(sequence: CompiledSequence): void {
@@ -52,7 +55,7 @@ export class UnorderedAutomaton {
       return;
     }
     for (const key of this.keysFound) {
-      const child = trie.child(node, key);
+      const child = trie.child(node, key, this.foundLow, this.foundHigh);
       if (child !== NO_NODE) this.descend(child, log, this.positionOfKey[key]!, start, end, sink);
     }
   }
@@ -74,6 +77,8 @@ export class UnorderedAutomaton {
   private rankEvents(log: LeadLog, end: number, oldestMicros: number): void {
     const walk = ++this.walks;
     this.keysFound.length = 0;
+    this.foundLow = 0;
+    this.foundHigh = 0;
     for (let position = end; position >= 0 && log.timeAt(position) >= oldestMicros; position--) {
       const type = log.typeAt(position);
       // Rank 0 is no step: its slot counts the events of the type met so far.
@@ -86,6 +91,9 @@ export class UnorderedAutomaton {
       this.foundInWalk[key] = walk;
       this.positionOfKey[key] = position;
       this.keysFound.push(key);
+      const bit = filterBit(key);
+      if (bit < 32) this.foundLow |= 1 << bit;
+      else this.foundHigh |= 1 << (bit & 31);
     }
   }
 }
