@@ -1,3 +1,4 @@
+import { PREFETCHED_MAX } from '../matcher/leadTable.ts';
 import type { Matcher } from '../matcher/matcher.ts';
 import type { Completion } from '../matcher/outcome.ts';
 import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
@@ -173,7 +174,8 @@ export class Engine {
     const counts = emptyCounts();
     const fires: FireEntry[] = [];
     const rejections: [FeedMessage, Rejection][] = [];
-    for (const message of messages) {
+    for (const [index, message] of messages.entries()) {
+      if (index % PREFETCHED_MAX === 0) this.prefetch(messages.slice(index, index + PREFETCHED_MAX));
       const position = message.streamSequence + this.offset;
       if (position <= this.positionValue) continue;
       this.options.catalog.replayThrough(position - 1);
@@ -216,6 +218,12 @@ export class Engine {
     await this.checkpoint();
     // One that was under way may have begun before the last group.
     if (this.checkpointed !== this.positionValue) await this.checkpoint();
+  }
+
+  private prefetch(messages: readonly FeedMessage[]): void {
+    this.options.matcher.prefetch(
+      messages.flatMap(({ decoded }) => ('event' in decoded ? [decoded.event] : [])),
+    );
   }
 
   private apply(

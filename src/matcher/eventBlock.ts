@@ -30,6 +30,9 @@ const VACANT = -1;
 const CAPACITY_MIN = 2;
 /** Up to this capacity a full block with room at its front is moved there, above only when it is worth it. */
 const ALWAYS_MOVED_CAPACITY_MAX = 16;
+const CACHE_LINE_INTS = 16;
+/** Of a longer log, the rest is for the processor's own prefetching. */
+const TOUCHED_CELLS_MAX = 16;
 /** For a few cells a loop is faster than a call of the engine. */
 const LOOPED_CELLS_MAX = 16;
 
@@ -81,6 +84,36 @@ export class EventBlock {
     const address = this.chunk.ints[at + ID_ADDRESS]!;
     const from = this.ids.cell(address) * ID_CELL_BYTES;
     return this.ids.chunk(address).bytes.subarray(from, from + this.chunk.ints[at + ID_LENGTH]!);
+  }
+
+  /**
+   * Copies the times and types of the events before position `end`, back to a time, into arrays by position.
+   * Returns the first position that it copied.
+   */
+  read(end: number, oldestMicros: number, times: Float64Array, types: Int32Array): number {
+    const { floats, ints } = this.chunk;
+    const { first } = this;
+    let position = end;
+    while (position > 0) {
+      const time = floats[(first + position - 1) * FLOATS + TIME]!;
+      if (time < oldestMicros) break;
+      position--;
+      times[position] = time;
+      types[position] = ints[(first + position) * INTS + TYPE]!;
+    }
+    return position;
+  }
+
+  /** Reads the cache lines of the events that a record keeps, and of the next; the result means nothing. */
+  touch(record: Int32Array, at: number): number {
+    const address = record[at + ADDRESS]!;
+    if (address === NOWHERE) return 0;
+    const { ints } = this.events.chunk(address);
+    const from = (this.events.cell(address) + record[at + START]!) * INTS;
+    const end = from + Math.min(record[at + LENGTH]!, TOUCHED_CELLS_MAX) * INTS;
+    let sum = 0;
+    for (let int = from; int < end; int += CACHE_LINE_INTS) sum += ints[int]!;
+    return sum;
   }
 
   /** Points at the block that a record keeps LOG_FIELDS integers of from `at` on, at first zeros. */

@@ -75,6 +75,20 @@ export class Lead {
     this.begin(heldEventsMax);
   }
 
+  /** Reads a record's cache lines; the result means nothing. */
+  touch(address: number): number {
+    if (address === NOWHERE) return 0;
+    const { ints } = this.records.chunk(address);
+    const int = this.records.cell(address) * INTS;
+    return ints[int]! + ints[int + ID]!;
+  }
+
+  /** Reads the cache lines of the log of the lead at an address; the result means nothing. */
+  touchLog(address: number): number {
+    if (address === NOWHERE) return 0;
+    return this.log.touch(this.records.chunk(address).ints, this.records.cell(address) * INTS + LOG);
+  }
+
   /** Newest event time of any accepted event (R11); -Infinity: none. */
   get newestMicros(): number {
     return this.chunk.floats[this.float + NEWEST_MICROS]!;

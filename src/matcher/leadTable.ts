@@ -8,6 +8,8 @@ import type { Text } from './text.ts';
 /** The table grows in so many parts, each by itself, so that no growth takes a noticeable pause. */
 const PARTS = 256;
 const PART_SLOTS_MIN = 4;
+/** More would push the first out of the processor's caches again before they are used. */
+export const PREFETCHED_MAX = 32;
 const LOAD_MAX = 0.6;
 /** 2^32 divided by the golden ratio: spreads tenants' numbers over all bits (Knuth's multiplicative hashing). */
 const SPREAD = 0x9e3779b1;
@@ -24,6 +26,9 @@ export class LeadTable {
   private readonly parts: Int32Array[] = [];
   private readonly counts = new Int32Array(PARTS);
   private sizeValue = 0;
+  private readonly prefetched = new Int32Array(PREFETCHED_MAX);
+  /** Keeps reads without another purpose from being left out. */
+  protected touched = 0;
 
   constructor() {
     // Logs and marks share the cells: what one gives back the other can use.
@@ -49,6 +54,22 @@ export class LeadTable {
       this.lead.open(address);
       if (this.lead.is(tenant, id)) return this.lead;
     }
+  }
+
+  /**
+   * Reads what finding these leads and evaluating their logs will read, one kind of thing after the other, so
+   * that the processor fetches many from memory at once instead of waiting for each (group prefetching: Chen,
+   * Ailamaki, Gibbons and Mowry, "Improving Hash Join Performance through Prefetching", 2004). Changes nothing.
+   *
+   * @param hashes of the leads, as `hashOf` gives them.
+   */
+  prefetch(hashes: Int32Array, count: number): void {
+    const { lead, prefetched } = this;
+    for (let index = 0; index < count; index++) prefetched[index] = this.addressOf(hashes[index]!);
+    let sum = 0;
+    for (let index = 0; index < count; index++) sum += lead.touch(prefetched[index]!);
+    for (let index = 0; index < count; index++) sum += lead.touchLog(prefetched[index]!);
+    this.touched = sum;
   }
 
   /** The lead whose record lies at an address, or undefined when it was removed. */
@@ -95,6 +116,15 @@ export class LeadTable {
     }
   }
 
+  /** The address in the first slot with a hash, most likely that of the lead; NOWHERE when there is none. */
+  private addressOf(hash: number): number {
+    const slots = this.parts[hash & (PARTS - 1)]!;
+    const mask = slots.length - 1;
+    let at = slotOf(hash, mask);
+    while (slots[at] !== hash && slots[at + 1] !== NOWHERE) at = (at + 2) & mask;
+    return slots[at + 1]!;
+  }
+
   private grow(part: number): void {
     const slots = this.parts[part]!;
     const grown = new Int32Array(slots.length * 2);
@@ -105,7 +135,8 @@ export class LeadTable {
   }
 }
 
-function hashOf(tenant: number, id: Text): number {
+/** What leads are found by. */
+export function hashOf(tenant: number, id: Text): number {
   const hash = id.hash ^ Math.imul(tenant + 1, SPREAD);
   return hash ^ (hash >>> 15);
 }

@@ -85,10 +85,15 @@ export class LogIndex {
   }
 }
 
-/** How many of the ascending numbers are below a bound. */
+/** How many of the ascending numbers are below a bound: a galloping search from the end, where most bounds lie. */
 function countBelow(ascending: readonly number[], bound: number): number {
-  let low = 0;
   let high = ascending.length;
+  let step = 1;
+  while (high - step >= 0 && ascending[high - step]! >= bound) {
+    high -= step;
+    step *= 2;
+  }
+  let low = Math.max(0, high - step);
   while (low < high) {
     const middle = (low + high) >>> 1;
     if (ascending[middle]! < bound) low = middle + 1;

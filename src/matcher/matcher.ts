@@ -1,9 +1,9 @@
 import type { LeadEvent, LeadId, OuId } from '../model/event.ts';
 import type { SequenceDefinition, SequenceId } from '../model/sequence.ts';
 import { decodeLead, encodeLead } from './codec.ts';
-import { evaluate } from './evaluate.ts';
+import { Evaluator } from './evaluator.ts';
 import type { Lead } from './lead.ts';
-import { LeadTable } from './leadTable.ts';
+import { hashOf, LeadTable, PREFETCHED_MAX } from './leadTable.ts';
 import type { MatcherLimits, Outcome } from './outcome.ts';
 import { Program } from './program.ts';
 import { Text } from './text.ts';
@@ -55,6 +55,8 @@ export class Matcher {
   private readonly leadTable = new LeadTable();
   private readonly leadId: Text;
   private readonly eventId: Text;
+  private readonly evaluator = new Evaluator();
+  private readonly hashes = new Int32Array(PREFETCHED_MAX);
   private dirtyLeads: LeadHandle[] = [];
   private sweep: Iterator<LeadHandle> | null = null;
   private clock = Number.NEGATIVE_INFINITY;
@@ -122,6 +124,20 @@ export class Matcher {
     for (const { program } of this.tenants.values()) program.retireUnknownIds();
   }
 
+  /**
+   * Brings what applying the next events reads from memory into the processor's caches; up to PREFETCHED_MAX
+   * of them at a time. It may be left out: it changes nothing but the time that `apply` takes.
+   */
+  prefetch(events: readonly LeadEvent[]): void {
+    const { hashes } = this;
+    const count = Math.min(events.length, hashes.length);
+    for (let index = 0; index < count; index++) {
+      const { ou, leadId } = events[index]!;
+      hashes[index] = hashOf(this.tenants.get(ou)?.number ?? 0, this.leadId.set(leadId));
+    }
+    this.leadTable.prefetch(hashes, count);
+  }
+
   /** Applies one event; its stream sequence is above all those applied before, except in a replay. */
   apply(event: LeadEvent): Outcome {
     if (event.arrivalMicros > this.clock) this.clock = event.arrivalMicros;
@@ -153,7 +169,7 @@ export class Matcher {
       if (expiresMicros < lead.nothingExpiresUntilMicros) lead.nothingExpiresUntilMicros = expiresMicros;
     }
     this.dropExpired(lead, program);
-    const completions = listed ? evaluate(lead, program, event, late) : [];
+    const completions = listed ? this.evaluator.evaluate(lead, program, event, late) : [];
     if (log.heldCount > lead.reduceAboveLength) this.reduce(lead, program);
     this.heldEventCountValue += log.heldCount - heldBefore;
     if (!listed) return UNLISTED;

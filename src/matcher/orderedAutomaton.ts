@@ -1,5 +1,5 @@
 import type { CompiledSequence } from './compiledSequence.ts';
-import type { LeadLog } from './leadLog.ts';
+import { INDEXED_LENGTH_MIN, type LeadLog } from './leadLog.ts';
 import { LogWindow } from './logWindow.ts';
 import { NO_NODE, ROOT, Trie, type TrieNode } from './trie.ts';
 
@@ -19,6 +19,8 @@ export interface CandidateSink {
 export class OrderedAutomaton {
   private readonly trie = new Trie();
   private readonly window = new LogWindow();
+  /** What a visit found, by its depth. */
+  private readonly foundByDepth: Int32Array[] = [];
 
   add(sequence: CompiledSequence): void {
     this.trie.insert(sequence.steps.toReversed(), sequence);
@@ -46,7 +48,7 @@ export class OrderedAutomaton {
     } else {
       const endMicros = log.timeAt(end);
       this.window.open(log, end, endMicros - trie.windowMicrosMax(node));
-      this.visit(node, end, end, endMicros, through, sink);
+      this.visit(node, end, end, endMicros, through, 0, sink);
     }
   }
 
@@ -56,24 +58,28 @@ export class OrderedAutomaton {
     end: number,
     endMicros: number,
     through: number,
+    depth: number,
     sink: CandidateSink,
   ): void {
     const { trie, window } = this;
     for (const sequence of trie.terminals(node)) sink.consider(sequence, position, end);
     if (trie.firstChild(node) === NO_NODE) return;
     const oldestMicros = endMicros - trie.windowMicrosMax(node);
-    const first = Math.max(window.first, firstReached(position, through));
-    for (let earlier = position - 1; earlier >= first && window.times[earlier]! >= oldestMicros; earlier--) {
-      // Only the latest event of each type before the position counts.
-      if (window.nextOfType[earlier]! < position) continue;
-      const child = trie.child(
-        node,
-        window.types[earlier]!,
-        window.beforeLow[earlier]!,
-        window.beforeHigh[earlier]!,
-      );
-      if (child !== NO_NODE) this.visit(child, earlier, end, endMicros, through, sink);
+    let first = Math.max(window.first, firstReached(position, through));
+    while (first < position && window.times[first]! < oldestMicros) first++;
+    const found = this.foundAtDepth(depth);
+    const count = trie.childrenIn(node, window, first, position, found);
+    for (let at = 0; at < count; at += 2) {
+      this.visit(found[at]!, found[at + 1]!, end, endMicros, through, depth + 1, sink);
     }
+  }
+
+  private foundAtDepth(depth: number): Int32Array {
+    const found = this.foundByDepth[depth];
+    if (found !== undefined) return found;
+    const made = new Int32Array(INDEXED_LENGTH_MIN * 2);
+    this.foundByDepth.push(made);
+    return made;
   }
 
   private visitIndexed(

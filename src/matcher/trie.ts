@@ -1,4 +1,6 @@
 import type { CompiledSequence } from './compiledSequence.ts';
+import { filterBit } from './filter.ts';
+import type { LogWindow } from './logWindow.ts';
 
 /** A node of a trie, by its number. */
 export type TrieNode = number;
@@ -28,7 +30,7 @@ const ENDS = 1 << 31;
 
 const NODES_MIN = 16;
 const EDGES_MIN = 16;
-const EDGES_LOAD_MAX = 0.5;
+const EDGES_LOAD_MAX = 0.6;
 const NO_TERMINALS: readonly CompiledSequence[] = [];
 
 /**
@@ -66,6 +68,42 @@ export class Trie {
         continue;
       if (nodes[child * INTS + KEY] === key && nodes[child * INTS + PARENT] === node) return child;
     }
+  }
+
+  /**
+   * The children of a node whose keys are the types of a window's events, each by the latest event of its
+   * type from `first` up to before `position`, with positions. What `child` does for many keys at once.
+   *
+   * @param found receives child and position in turn; returns how many numbers it got.
+   */
+  childrenIn(node: TrieNode, window: LogWindow, first: number, position: number, found: Int32Array): number {
+    const { nodes, edges } = this;
+    const { types, bits, nextOfType, beforeLow, beforeHigh } = window;
+    const mask = edges.length - 1;
+    const low = nodes[node * INTS + FILTER]!;
+    const high = nodes[node * INTS + FILTER + 1]!;
+    let count = 0;
+    for (let earlier = position - 1; earlier >= first; earlier--) {
+      const bit = bits[earlier]!;
+      if (((bit < 32 ? low : high) & (1 << (bit & 31))) === 0 || nextOfType[earlier]! < position) continue;
+      const nextLow = beforeLow[earlier]!;
+      const nextHigh = beforeHigh[earlier]! | ENDS;
+      const key = types[earlier]!;
+      const tag = edgeTag(node, key);
+      for (let at = (tag << EDGE_SHIFT) & mask; ; at = (at + EDGE_INTS) & mask) {
+        const child = edges[at + CHILD]!;
+        if (child === NO_NODE) break;
+        if (edges[at + TAG] !== tag) continue;
+        if (((edges[at + CHILD_FILTER]! & nextLow) | (edges[at + CHILD_FILTER + 1]! & nextHigh)) === 0)
+          continue;
+        if (nodes[child * INTS + KEY] !== key || nodes[child * INTS + PARENT] !== node) continue;
+        found[count] = child;
+        found[count + 1] = earlier;
+        count += 2;
+        break;
+      }
+    }
+    return count;
   }
 
   firstChild(node: TrieNode): TrieNode {
@@ -252,12 +290,6 @@ export class Trie {
 function edgeTag(node: TrieNode, key: number): number {
   const mixed = Math.imul(node, 0xcc9e2d51) ^ Math.imul(key, 0x1b873593);
   return mixed ^ (mixed >>> 15);
-}
-
-/** The bit of a key in a filter, 0 to 62: the highest bits of a multiplicative hash (Knuth 6.4). */
-export function filterBit(key: number): number {
-  const bit = Math.imul(key, 0x9e3779b1) >>> 26;
-  return bit === 63 ? 62 : bit;
 }
 
 /** Removes one item by moving the last into its place; the order of these lists carries no meaning. */

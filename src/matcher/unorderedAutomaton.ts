@@ -1,8 +1,9 @@
 import type { CompiledSequence } from './compiledSequence.ts';
+import { filterBit } from './filter.ts';
 import type { LeadLog } from './leadLog.ts';
 import type { CandidateSink } from './orderedAutomaton.ts';
 import { RANKS, rankOfKey, stepKeys, typeOfKey } from './stepKeys.ts';
-import { filterBit, NO_NODE, ROOT, Trie, type TrieNode } from './trie.ts';
+import { NO_NODE, ROOT, Trie, type TrieNode } from './trie.ts';
 
 /**
  * All active unordered sequences of an OU as one trie: below each type, the multisets that it can complete.

@@ -9,47 +9,43 @@ import type { Program } from './program.ts';
 const NONE: readonly Completion[] = [];
 
 /**
- * Finds what an event that was just inserted into the lead's log completes, moves the horizons, and applies
- * the re-fire policy and the stale guard.
- *
- * Before the event no match existed above any horizon that was allowed to fire, so whatever exists now
- * contains the event and ends at it or after it (R10). The positions from it onwards are tried in order; the
- * first that ends a match wins, and the moved horizon keeps later ones from matching the same events again.
+ * Finds what an event completes, moves the horizons, and applies the re-fire policy and the stale guard. One
+ * object serves all events, since most complete nothing and should cost nothing to collect.
  */
-export function evaluate(
-  lead: Lead,
-  program: Program,
-  event: LeadEvent,
-  late: boolean,
-): readonly Completion[] {
-  const { log } = lead;
-  // The usual case: in order, and of a type that ends nothing.
-  if (!late && !program.completes(log.typeAt(log.length - 1))) return NONE;
-  const evaluation = new Evaluation(lead, program, event, late);
-  const inserted = late ? log.positionOf(event.streamSequence) : log.length - 1;
-  for (let end = inserted; end < log.length; end++) {
-    if (log.timeAt(end) - log.timeAt(inserted) > program.windowMicrosMax) break;
-    evaluation.evaluateEnd(end, inserted);
-  }
-  return evaluation.completions;
-}
+export class Evaluator implements CandidateSink {
+  private lead!: Lead;
+  private program!: Program;
+  private event!: LeadEvent;
+  private late = false;
+  private completions: Completion[] = [];
 
-/** What one applied event completes, while it is being found. */
-class Evaluation implements CandidateSink {
-  readonly completions: Completion[] = [];
-  private readonly lead: Lead;
-  private readonly program: Program;
-  private readonly event: LeadEvent;
-  private readonly late: boolean;
-
-  constructor(lead: Lead, program: Program, event: LeadEvent, late: boolean) {
+  /**
+   * Evaluates an event that was just inserted into the lead's log; `late`: not at its end.
+   *
+   * Before the event no match existed above any horizon that was allowed to fire, so whatever exists now
+   * contains the event and ends at it or after it (R10). The positions from it onwards are tried in order; the
+   * first that ends a match wins, and the moved horizon keeps later ones from matching the same events again.
+   */
+  evaluate(lead: Lead, program: Program, event: LeadEvent, late: boolean): readonly Completion[] {
+    const { log } = lead;
+    // The usual case: in order, and of a type that ends nothing.
+    if (!late && !program.completes(log.typeAt(log.length - 1))) return NONE;
     this.lead = lead;
     this.program = program;
     this.event = event;
     this.late = late;
+    const inserted = late ? log.positionOf(event.streamSequence) : log.length - 1;
+    for (let end = inserted; end < log.length; end++) {
+      if (log.timeAt(end) - log.timeAt(inserted) > program.windowMicrosMax) break;
+      this.evaluateEnd(end, inserted);
+    }
+    if (this.completions.length === 0) return NONE;
+    const { completions } = this;
+    this.completions = [];
+    return completions;
   }
 
-  evaluateEnd(end: number, inserted: number): void {
+  private evaluateEnd(end: number, inserted: number): void {
     const before = this.completions.length;
     this.program.ordered.walk(this.lead.log, end, inserted, this);
     this.program.unordered.walk(this.lead.log, end, this);
