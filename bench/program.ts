@@ -9,11 +9,22 @@ const START_MS_MAX = 60_000;
 /** Only the start of the output is of interest; later there is a line per delivery. */
 const OUTPUT_CHARACTERS_MAX = 100_000;
 
+/** A line of the program's log; `time` is ISO 8601, the other fields are the line's own. */
+export interface LogLine {
+  readonly time: string;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
 /** The program under measurement: a process of its own, with an embedded nats-server unless told otherwise. */
 export interface RunningProgram {
   readonly process: ChildProcess;
   readonly url: string;
   readonly natsUrl: string;
+  /** Wall clock at which the process was asked for. */
+  readonly spawnedAtMs: number;
+  /** What it logged until it had found the stream. */
+  readonly startLog: readonly LogLine[];
   /** Posts to the API of OU `default`; throws when the answer is not 201. */
   create(path: string, body: object): Promise<void>;
   /** As Ctrl-C does; resolves when the process is gone. */
@@ -26,13 +37,17 @@ export interface RunningProgram {
  * Starts the program on a data directory and waits until it has found the stream.
  *
  * @param env variables of the configuration that differ from the defaults of a benchmark.
+ * @param execArgv options of Node for the process, such as an `--import` of a file that observes it from
+ *   within; such a file can talk to the benchmark by `process.send`.
  * @throws Error with the program's output when it does not start.
  */
 export async function startProgram(
   dataDir: string,
   env: Readonly<Record<string, string>> = {},
+  execArgv: readonly string[] = [],
 ): Promise<RunningProgram> {
-  const child = spawn(process.execPath, [MAIN], {
+  const spawnedAtMs = Date.now();
+  const child = spawn(process.execPath, [...execArgv, MAIN], {
     env: {
       PATH: process.env.PATH,
       NATS_SERVER_BIN: process.env.NATS_SERVER_BIN,
@@ -44,10 +59,10 @@ export async function startProgram(
       WEBHOOK_ALLOW_CIDRS: '127.0.0.0/8',
       ...env,
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
   let output = '';
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout?.on('data', (chunk: Buffer) => {
     if (output.length < OUTPUT_CHARACTERS_MAX) output += chunk.toString();
   });
   const exited = new Promise<void>((resolve) => {
@@ -66,6 +81,8 @@ export async function startProgram(
         process: child,
         url,
         natsUrl,
+        spawnedAtMs,
+        startLog: parseLines(output),
         create: (path, body) => create(`${url}${path}`, body),
         stop: () => end('SIGTERM'),
         kill: () => end('SIGKILL'),
@@ -75,6 +92,24 @@ export async function startProgram(
   }
   await end('SIGKILL');
   throw new Error(`the program did not start:\n${output}`);
+}
+
+/** The line with a message. */
+export function lineOf(log: readonly LogLine[], message: string): LogLine {
+  const line = log.find(({ msg }) => msg === message);
+  if (line === undefined) throw new Error(`the program logged no line "${message}"`);
+  return line;
+}
+
+/** When a line was logged, by the wall clock. */
+export function timeOf({ time }: LogLine): number {
+  return Date.parse(time);
+}
+
+/** The last line may be written halfway. */
+function parseLines(output: string): LogLine[] {
+  const lines = output.slice(0, output.lastIndexOf('\n')).split('\n');
+  return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine);
 }
 
 async function create(url: string, body: object): Promise<void> {

@@ -2,6 +2,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 
+/** How much of a benchmark to run. */
+export interface BenchOptions {
+  /** Share of the full workload, above 0 up to 1. */
+  readonly scale: number;
+  /** Names of the variants to run; null: all. */
+  readonly only: readonly string[] | null;
+}
+
 export type Row = Readonly<Record<string, string | number>>;
 
 /** What a benchmark found: tables of rows with the same columns. */
