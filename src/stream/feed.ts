@@ -31,7 +31,7 @@ export interface FeedSettings {
   readonly handlerPauseMs?: number;
 }
 
-const GROUP_MESSAGES_MAX = 1_000;
+const GROUP_MESSAGES_MAX = 4_000;
 const HEARTBEAT_MS = 5_000;
 const POLL_INTERVAL_MS = 5_000;
 const HANDLER_PAUSE_MS = 1_000;
@@ -58,7 +58,7 @@ export class EventFeed {
   #manager: JetStreamManager | undefined;
   #cursor = 0;
   #inHand = 0;
-  #consumer: PullConsumer | undefined;
+  #consumer: PullConsumer<FeedMessage> | undefined;
   #state: Readiness = { ready: false, reason: 'the feed has not been started' };
   #isStopping = false;
   #running: Promise<void> = Promise.resolve();
@@ -130,7 +130,7 @@ export class EventFeed {
 
   /** One life of a consumer. Resolves with why it ended; never rejects. */
   async #consume(handler: GroupHandler): Promise<Ended> {
-    let consumer: PullConsumer | undefined;
+    let consumer: PullConsumer<FeedMessage> | undefined;
     try {
       // Requests made while there is no connection would all wait in its buffer, and time out there.
       if (!this.#isConnected) await this.#unlessStopped(this.#reconnected);
@@ -152,7 +152,7 @@ export class EventFeed {
     }
   }
 
-  async #open(): Promise<PullConsumer | Ended> {
+  async #open(): Promise<PullConsumer<FeedMessage> | Ended> {
     this.#manager ??= await this.#nats.jetstreamManager();
     const { events, filterSubject } = this.#streams;
     const found = await findStream(this.#manager, events.name);
@@ -167,20 +167,21 @@ export class EventFeed {
       const ends = `the stream ${events.name} ends at ${found.state.last_seq}, before the cursor ${this.#cursor}`;
       return { kind: 'halted', reason: `rolled_back: ${ends}` };
     }
-    return PullConsumer.open(this.#nats, this.#manager, {
+    const settings = {
       stream: events.name,
       startSequence: this.#cursor + 1,
       filterSubject,
       heartbeatMs: this.#settings.heartbeatMs ?? HEARTBEAT_MS,
-    });
+    };
+    return PullConsumer.open(this.#nats, this.#manager, settings, toFeedMessage);
   }
 
-  async #handGroups(consumer: PullConsumer, handler: GroupHandler): Promise<Ended> {
+  async #handGroups(consumer: PullConsumer<FeedMessage>, handler: GroupHandler): Promise<Ended> {
     const messagesMax = this.#settings.groupMessagesMax ?? GROUP_MESSAGES_MAX;
     while (!this.#isStopping) {
       const taken = await consumer.take(messagesMax);
       if ('failure' in taken) return { kind: 'failed', reason: taken.failure };
-      const group = this.#decodeGroup(taken);
+      const group = this.#beyondCursor(taken);
       const last = group.at(-1);
       if (last === undefined) continue;
       const lost = await this.#checkGaps(group);
@@ -199,15 +200,14 @@ export class EventFeed {
     return { kind: 'failed', reason: 'stopped' };
   }
 
-  #decodeGroup(taken: readonly Delivered[]): readonly FeedMessage[] {
-    const group: FeedMessage[] = [];
+  /** Without what was delivered twice. */
+  #beyondCursor(taken: readonly FeedMessage[]): readonly FeedMessage[] {
     let last = this.#cursor;
-    for (const delivered of taken) {
-      if (delivered.streamSequence <= last) continue;
-      last = delivered.streamSequence;
-      group.push(toFeedMessage(delivered));
-    }
-    return group;
+    return taken.filter(({ streamSequence }) => {
+      const isNew = streamSequence > last;
+      if (isNew) last = streamSequence;
+      return isNew;
+    });
   }
 
   /**
@@ -302,7 +302,7 @@ export class EventFeed {
 type Ended = { readonly kind: 'failed' | 'handler_failed' | 'halted'; readonly reason: string };
 
 /** Closes a consumer that is still being created, once it stands. */
-function abandon(opening: Promise<PullConsumer | Ended>): void {
+function abandon(opening: Promise<PullConsumer<FeedMessage> | Ended>): void {
   const close = async (): Promise<void> => {
     const opened = await opening;
     if (!('kind' in opened)) await opened.close();

@@ -46,8 +46,13 @@ export interface PullSettings {
   readonly heartbeatMs: number;
 }
 
-/** Messages asked for and not yet handed on: about 2,000 is where more of them bring no more speed. */
-const WINDOW_MESSAGES = 2_000;
+/** What is made of a message when it arrives. Its bytes are kept, and counted. */
+interface Arrival {
+  readonly data: Uint8Array;
+}
+
+/** Messages asked for and not yet handed on: twice a group, so that one arrives while another is committed. */
+const WINDOW_MESSAGES = 8_000;
 /** Buffered bytes above which nothing is asked for; a request that is under way may bring as much again. */
 const WINDOW_BYTES = 16 * 2 ** 20;
 const EXPIRES_MS = 30_000;
@@ -64,11 +69,12 @@ const encoder = new TextEncoder();
  * after failures that need a new consumer. This speaks the documented protocol of pull requests: a request names how many messages it wants; messages arrive under their
  * own subjects; what the server says about the request arrives under the inbox, as a status code.
  *
- * What enters: messages in stream order, up to `WINDOW_MESSAGES`. What leaves: `take()`. A failure ends it
+ * What enters: messages in stream order, up to `WINDOW_MESSAGES`. What leaves: `take()`, what `read` made of
+ * them as they arrived: that work fills the time in which the owner waits for a commit. A failure ends it
  * for good, and the owner opens another. After a failure the buffer is dropped: the next consumer starts
  * behind what the owner has handled.
  */
-export class PullConsumer {
+export class PullConsumer<Taken extends Arrival> {
   /** Name of the consumer on the server. */
   readonly name: string;
   readonly #nats: NatsConnection;
@@ -77,7 +83,8 @@ export class PullConsumer {
   readonly #inbox: string;
   readonly #requestSubject: string;
   readonly #timer: NodeJS.Timeout;
-  #buffer: Delivered[] = [];
+  readonly #read: (delivered: Delivered) => Taken;
+  #buffer: Taken[] = [];
   #bufferBytes = 0;
   /** Messages that the server may still send for the requests under way. */
   #outstanding = 0;
@@ -91,11 +98,12 @@ export class PullConsumer {
   #unsubscribe: () => void = () => undefined;
 
   /** Creates the consumer on the server and asks for the first messages. Throws what the server answers. */
-  static async open(
+  static async open<Taken extends Arrival>(
     nats: NatsConnection,
     manager: JetStreamManager,
     settings: PullSettings,
-  ): Promise<PullConsumer> {
+    read: (delivered: Delivered) => Taken,
+  ): Promise<PullConsumer<Taken>> {
     const info = await manager.consumers.add(settings.stream, {
       name: `sequence-triggers-${createInbox().slice('_INBOX.'.length)}`,
       ack_policy: AckPolicy.None,
@@ -106,19 +114,21 @@ export class PullConsumer {
       num_replicas: 1,
       ...(settings.filterSubject === null ? {} : { filter_subject: settings.filterSubject }),
     });
-    return new PullConsumer(nats, manager, settings, info.name, info.num_pending);
+    return new PullConsumer(nats, manager, settings, read, info.name, info.num_pending);
   }
 
   private constructor(
     nats: NatsConnection,
     manager: JetStreamManager,
     settings: PullSettings,
+    read: (delivered: Delivered) => Taken,
     name: string,
     pendingOnServer: number,
   ) {
     this.#nats = nats;
     this.#manager = manager;
     this.#settings = settings;
+    this.#read = read;
     this.name = name;
     this.#pendingOnServer = pendingOnServer;
     this.#inbox = createInbox();
@@ -144,7 +154,7 @@ export class PullConsumer {
    * Waits for at least one message and gives what is buffered, up to `messagesMax`: a lone message at once,
    * a flood in large groups. Gives the reason instead when this consumer has failed.
    */
-  async take(messagesMax: number): Promise<readonly Delivered[] | { readonly failure: string }> {
+  async take(messagesMax: number): Promise<readonly Taken[] | { readonly failure: string }> {
     while (this.#failure === undefined && this.#buffer.length === 0) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -185,7 +195,7 @@ export class PullConsumer {
     if (info.num_pending > 0 && this.#outstanding > 0 && this.#silentTicks > 0) this.fail('stalled');
   }
 
-  #shift(messagesMax: number): readonly Delivered[] {
+  #shift(messagesMax: number): readonly Taken[] {
     const group = this.#buffer.length <= messagesMax ? this.#buffer : this.#buffer.slice(0, messagesMax);
     this.#buffer = this.#buffer.length <= messagesMax ? [] : this.#buffer.slice(messagesMax);
     for (const { data } of group) this.#bufferBytes -= data.length;
@@ -199,9 +209,9 @@ export class PullConsumer {
       return;
     }
     const place = parseDelivery(message.reply ?? '', this.name);
-    const delivered = new Delivered(message, place, this.#settings.stream);
-    this.#buffer.push(delivered);
-    this.#bufferBytes += delivered.data.length;
+    const taken = this.#read(new Delivered(message, place, this.#settings.stream));
+    this.#buffer.push(taken);
+    this.#bufferBytes += taken.data.length;
     this.#pendingOnServer = place.pending;
     this.#outstanding = Math.max(0, this.#outstanding - 1);
     this.#request();
