@@ -10,9 +10,8 @@ export function applyInGroups(
   events: readonly LeadEvent[],
   take: (outcome: Outcome, event: LeadEvent) => void,
 ): void {
-  for (let from = 0; from < events.length; from += PREFETCHED_MAX) {
-    const group = events.slice(from, from + PREFETCHED_MAX);
-    engine.prefetch?.(group);
-    for (const event of group) take(engine.apply(event), event);
+  for (let index = 0; index < events.length; index++) {
+    if (index % PREFETCHED_MAX === 0) engine.prefetch?.(events, index);
+    take(engine.apply(events[index]!), events[index]!);
   }
 }

@@ -70,8 +70,8 @@ export class ChurnedMatcher implements Engine {
     return this.matcher.heldEventCount;
   }
 
-  prefetch(events: readonly LeadEvent[]): void {
-    this.matcher.prefetch(events);
+  prefetch(events: readonly LeadEvent[], from: number): void {
+    this.matcher.prefetch(events, from);
   }
 
   apply(event: LeadEvent): ReturnType<Matcher['apply']> {

@@ -8,8 +8,8 @@ export interface Match {
 
 /** What is measured: the matcher, or what it is compared with. `Matcher` has this shape. */
 export interface Engine {
-  /** Announces the next events; changes nothing but the time that they take. */
-  prefetch?(events: readonly LeadEvent[]): void;
+  /** Announces the PREFETCHED_MAX events from an index on; changes nothing but the time that they take. */
+  prefetch?(events: readonly LeadEvent[], from: number): void;
   apply(event: LeadEvent): { readonly kind: string; readonly completions?: readonly Match[] };
   /** Events in memory; 0 for an engine that holds something else. */
   readonly heldEventCount: number;

@@ -56,17 +56,18 @@ export function applyAll(engine: Engine, events: readonly LeadEvent[], fired: Fi
  */
 export function timingEach(record: (nanoseconds: number) => void): ApplyBlock {
   return (engine, events, fired) => {
-    for (let from = 0; from < events.length; from += PREFETCHED_MAX) {
-      const group = events.slice(from, from + PREFETCHED_MAX);
-      const announced = performance.now();
-      engine.prefetch?.(group);
-      const shareNanoseconds = ((performance.now() - announced) * 1e6) / group.length;
-      for (const event of group) {
-        const started = performance.now();
-        const outcome = engine.apply(event);
-        record((performance.now() - started) * 1e6 + shareNanoseconds);
-        note(outcome, event, fired);
+    let shareNanoseconds = 0;
+    for (let index = 0; index < events.length; index++) {
+      if (index % PREFETCHED_MAX === 0) {
+        const announced = performance.now();
+        engine.prefetch?.(events, index);
+        shareNanoseconds = ((performance.now() - announced) * 1e6) / PREFETCHED_MAX;
       }
+      const event = events[index]!;
+      const started = performance.now();
+      const outcome = engine.apply(event);
+      record((performance.now() - started) * 1e6 + shareNanoseconds);
+      note(outcome, event, fired);
     }
   };
 }

@@ -174,8 +174,10 @@ export class Engine {
     const counts = emptyCounts();
     const fires: FireEntry[] = [];
     const rejections: [FeedMessage, Rejection][] = [];
-    for (const [index, message] of messages.entries()) {
-      if (index % PREFETCHED_MAX === 0) this.prefetch(messages.slice(index, index + PREFETCHED_MAX));
+    const events = messages.map(({ decoded }) => ('event' in decoded ? decoded.event : null));
+    for (let index = 0; index < messages.length; index++) {
+      if (index % PREFETCHED_MAX === 0) this.options.matcher.prefetch(events, index);
+      const message = messages[index]!;
       const position = message.streamSequence + this.offset;
       if (position <= this.positionValue) continue;
       this.options.catalog.replayThrough(position - 1);
@@ -218,12 +220,6 @@ export class Engine {
     await this.checkpoint();
     // One that was under way may have begun before the last group.
     if (this.checkpointed !== this.positionValue) await this.checkpoint();
-  }
-
-  private prefetch(messages: readonly FeedMessage[]): void {
-    this.options.matcher.prefetch(
-      messages.flatMap(({ decoded }) => ('event' in decoded ? [decoded.event] : [])),
-    );
   }
 
   private apply(

@@ -11,6 +11,7 @@ export interface StateStorePort {
   changesSinceCheckpoint(): SequenceChange[];
   /** How many changes were ever recorded. */
   changeCount(): number;
+  /** Each state is valid until the next is taken. */
   allLeads(): Iterable<{ readonly ou: OuId; readonly leadId: LeadId; readonly state: Uint8Array }>;
   /** Resolves when on disk. */
   recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void>;

@@ -1,6 +1,6 @@
 import type { Lead } from './lead.ts';
 import type { Program } from './program.ts';
-import type { Text } from './text.ts';
+import { Text, textAt } from './text.ts';
 
 /**
  * A lead's state as bytes, version 1. All integers are LEB128 varints, times are 64-bit floats (they may be
@@ -24,7 +24,6 @@ const writer = {
 };
 writer.view = new DataView(writer.bytes.buffer);
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Encodes a lead; marks of sequences that were removed are left out. */
 export function encodeLead(lead: Lead, program: Program): Uint8Array {
@@ -100,17 +99,17 @@ export function decodeLead(lead: Lead, program: Program, eventId: Text, state: U
   lead.lastHeardMicros = reader.float();
   lead.reduceAboveLength = reader.varint();
   const types: number[] = [];
-  for (let count = reader.varint(); count > 0; count--) types.push(program.internType(reader.string()));
+  for (let count = reader.varint(); count > 0; count--) types.push(program.internType(reader.name()));
   const eventCount = reader.varint();
   let timeMicros = eventCount > 0 ? reader.float() : 0;
   for (let position = 0; position < eventCount; position++) {
     const type = types[reader.varint()]!;
     timeMicros += reader.varint();
     const streamSequence = lead.appliedStreamSequence - reader.varint();
-    lead.log.append(timeMicros, streamSequence, type, eventId.setBytes(reader.bytesOfString()));
+    lead.log.append(timeMicros, streamSequence, type, reader.text(eventId));
   }
   for (let count = reader.varint(); count > 0; count--) {
-    const key = program.keyOf(reader.string());
+    const key = program.keyOf(reader.name());
     lead.marks.put(key, {
       outlivesSilence: (reader.byte() & OUTLIVES_SILENCE) !== 0,
       horizonMicros: reader.float(),
@@ -182,14 +181,24 @@ function putAscii(text: string): boolean {
   return true;
 }
 
+/** Of types and sequences there are few, and each is in the states of many leads. */
+const NAMES_MAX = 4_096;
+const nameText = new Text(0);
+const names = new Map<
+  number,
+  { readonly words: Int32Array; readonly length: number; readonly name: string }
+>();
+
+/** For reading a float from bytes at any place. */
+const floatBytes = new Uint8Array(8);
+const float = new DataView(floatBytes.buffer);
+
 class Reader {
   private readonly bytes: Uint8Array;
-  private readonly view: DataView;
   private at = 0;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   byte(): number {
@@ -199,9 +208,8 @@ class Reader {
   }
 
   float(): number {
-    this.at += 8;
-    if (this.at > this.bytes.length) throw new Error('the state of a lead ends too early');
-    return this.view.getFloat64(this.at - 8, true);
+    for (let at = 0; at < 8; at++) floatBytes[at] = this.byte();
+    return float.getFloat64(0, true);
   }
 
   varint(): number {
@@ -215,14 +223,21 @@ class Reader {
     }
   }
 
-  bytesOfString(): Uint8Array {
+  /** Reads a string into a text. */
+  text(text: Text): Text {
     const length = this.varint();
     this.at += length;
     if (this.at > this.bytes.length) throw new Error('the state of a lead ends too early');
-    return this.bytes.subarray(this.at - length, this.at);
+    return text.setBytes(this.bytes, this.at - length, length);
   }
 
-  string(): string {
-    return decoder.decode(this.bytesOfString());
+  /** Reads the name of a type or a sequence, which most likely was read before. */
+  name(): string {
+    const { hash, words, wordCount, length } = this.text(nameText);
+    const known = names.get(hash);
+    if (known !== undefined && known.length === length && nameText.equals(known.words, 0)) return known.name;
+    const name = textAt(nameText.bytes, 0, length);
+    if (names.size < NAMES_MAX) names.set(hash, { words: words.slice(0, wordCount), length, name });
+    return name;
   }
 }

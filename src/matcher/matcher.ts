@@ -125,15 +125,25 @@ export class Matcher {
   }
 
   /**
-   * Brings what applying the next events reads from memory into the processor's caches; up to PREFETCHED_MAX
-   * of them at a time. It may be left out: it changes nothing but the time that `apply` takes.
+   * Brings what applying the PREFETCHED_MAX events from an index on reads from memory into the processor's
+   * caches; null stands for a message without an event. It may be left out: it changes nothing but the time
+   * that `apply` takes.
    */
-  prefetch(events: readonly LeadEvent[]): void {
+  prefetch(events: readonly (LeadEvent | null)[], from: number): void {
     const { hashes } = this;
-    const count = Math.min(events.length, hashes.length);
-    for (let index = 0; index < count; index++) {
-      const { ou, leadId } = events[index]!;
-      hashes[index] = hashOf(this.tenants.get(ou)?.number ?? 0, this.leadId.set(leadId));
+    const end = Math.min(events.length, from + PREFETCHED_MAX);
+    let count = 0;
+    let ou: OuId | null = null;
+    let tenantNumber = 0;
+    for (let index = from; index < end; index++) {
+      const event = events[index]!;
+      if (event === null) continue;
+      // Neighbours are mostly of one OU.
+      if (event.ou !== ou) {
+        ou = event.ou;
+        tenantNumber = this.tenants.get(ou)?.number ?? 0;
+      }
+      hashes[count++] = hashOf(tenantNumber, this.leadId.set(event.leadId));
     }
     this.leadTable.prefetch(hashes, count);
   }
@@ -177,7 +187,7 @@ export class Matcher {
   }
 
   *leads(): Generator<LeadKey> {
-    for (const handle of this.leadTable.addresses()) yield this.keyOf(this.leadTable.open(handle)!);
+    for (const handle of this.leadTable.addresses()) yield this.leadKey(this.leadTable.open(handle)!);
   }
 
   /** The leads changed since they were last encoded, each at least once; encoding a lead makes it clean. */
@@ -187,11 +197,17 @@ export class Matcher {
     return taken;
   }
 
+  /** The lead that a handle names; undefined when it was forgotten since. */
+  keyOf(handle: LeadHandle): LeadKey | undefined {
+    const lead = this.leadTable.open(handle);
+    return lead === undefined ? undefined : this.leadKey(lead);
+  }
+
   /** The state of a lead that `takeDirty` named; undefined when it was encoded or forgotten since. */
   encodeDirty(handle: LeadHandle): EncodedLead | undefined {
     const lead = this.leadTable.open(handle);
     if (lead === undefined || !lead.dirty) return undefined;
-    return { ...this.keyOf(lead), state: this.encode(lead) };
+    return { ...this.leadKey(lead), state: this.encode(lead) };
   }
 
   encodeLead(ou: OuId, leadId: LeadId): Uint8Array | undefined {
@@ -239,7 +255,7 @@ export class Matcher {
       if (!lead.isForgotten) continue;
       marks.retain((index) => program.idOf(marks.keyAt(index)) !== undefined);
       if (marks.length === 0) {
-        gone.push(this.keyOf(lead));
+        gone.push(this.leadKey(lead));
         this.leadId.set(lead.id);
         this.removeLead(tenant, lead);
       } else if (isSilent) {
@@ -287,7 +303,7 @@ export class Matcher {
     this.leadTable.remove(lead, this.leadId);
   }
 
-  private keyOf(lead: Lead): LeadKey {
+  private leadKey(lead: Lead): LeadKey {
     return { ou: this.tenantsByNumber[lead.tenant]!.program.ou, leadId: lead.id };
   }
 
