@@ -3,6 +3,7 @@ import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
 import type { PersistentWriter } from './persistentWriter.ts';
 import type { EngineMetrics, StateStorePort } from './ports.ts';
 import type { Turnstile } from './turnstile.ts';
+import { inWritingOrder } from './writingOrder.ts';
 
 /** Leads encoded in one turn: a few milliseconds, so that the feed is never held up for longer. */
 export const LEADS_PER_TURN = 200;
@@ -65,8 +66,7 @@ export class Checkpointer {
     }));
     let bytes = 0;
     let highWater = checkpoint.stream;
-    for (let from = 0; from < dirty.length; from += this.leadsPerTurn) {
-      const handles = dirty.slice(from, from + this.leadsPerTurn);
+    for await (const handles of inWritingOrder(this.matcher, dirty, this.leadsPerTurn)) {
       bytes += await this.turnstile.run(() => {
         highWater = read().stream;
         return this.writeLeads(handles, highWater);

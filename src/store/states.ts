@@ -1,5 +1,6 @@
 import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
 import type { LeadId, OuId } from '../model/event.ts';
+import { partitionOf } from '../model/partition.ts';
 import type { Sequence, SequenceChange, SequenceId } from '../model/sequence.ts';
 import { type BytesTable, type Environment, packRow, type Table, unpackRow } from './environment.ts';
 
@@ -75,9 +76,18 @@ export class StateStore {
     return [...this.changes.getRange()].map(({ value }) => unpackRow<SequenceChange>(value, [ROW_VERSION]));
   }
 
+  /** Every lead state; each is valid until the next is taken. */
   *allLeads(): Generator<LeadRow> {
+    let ouBytes = Buffer.alloc(0);
+    let ou = '';
     for (const { key, value } of this.leads.getRange()) {
-      yield { ...parseLeadKey(key), state: value };
+      const end = key.indexOf(0, 1);
+      // Within a partition the leads of an OU are neighbours.
+      if (key.compare(ouBytes, 0, ouBytes.length, 1, end) !== 0) {
+        ouBytes = Buffer.from(key.subarray(1, end));
+        ou = ouBytes.toString();
+      }
+      yield { ou, leadId: key.toString('utf8', end + 1), state: value };
     }
   }
 
@@ -157,18 +167,6 @@ function leadKey(ou: OuId, leadId: LeadId): Buffer {
   const key = Buffer.from(`\0${ou}\0${leadId}`);
   key[0] = partitionOf(leadId);
   return key;
-}
-
-function parseLeadKey(key: Buffer): { ou: OuId; leadId: LeadId } {
-  const end = key.indexOf(0, 1);
-  return { ou: key.toString('utf8', 1, end), leadId: key.toString('utf8', end + 1) };
-}
-
-/** FNV-1a 32 of the lead id's UTF-8 bytes, modulo 256: the unit in which leads could move between machines. */
-export function partitionOf(leadId: LeadId): number {
-  let hash = 0x811c9dc5;
-  for (const byte of Buffer.from(leadId)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return (hash >>> 0) % 256;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

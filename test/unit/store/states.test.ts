@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Checkpoint } from '../../../src/model/checkpoint.ts';
+import { partitionOf } from '../../../src/model/partition.ts';
 import type { Sequence } from '../../../src/model/sequence.ts';
 import { type Environment, openEnvironment, packRow } from '../../../src/store/environment.ts';
-import { partitionOf, StateStore } from '../../../src/store/states.ts';
+import { StateStore } from '../../../src/store/states.ts';
 import { aSequence } from '../../support/outbox.ts';
 
 let directory: string;
@@ -58,7 +59,7 @@ describe('the state store', () => {
     await store.putLeads(rows, checkpointAt(7).stream);
     const reopened = await reopen();
     expect(reopened.highWater()).toEqual(checkpointAt(7).stream);
-    const found = [...reopened.allLeads()];
+    const found = Array.from(reopened.allLeads(), (row) => ({ ...row, state: Buffer.from(row.state) }));
     expect(found.length).toBe(rows.length);
     for (const row of rows) {
       expect(found).toContainEqual({ ...row, state: Buffer.from(row.state) });
