@@ -6,6 +6,9 @@ import type { Operations } from './worker.ts';
 /** The build; benchmarks and tests run from the root of the project. */
 const WORKER = resolve('dist/bench/matcher/worker.js');
 
+/** The naive matcher takes more than Node's default for the card. */
+const HEAP_MB_MAX = 12_000;
+
 interface Answer {
   readonly result?: unknown;
   readonly error?: string;
@@ -16,7 +19,7 @@ export class MeasuringProcess {
   private readonly child: ChildProcess;
 
   constructor() {
-    this.child = fork(WORKER, { execArgv: ['--expose-gc'] });
+    this.child = fork(WORKER, { execArgv: ['--expose-gc', `--max-old-space-size=${HEAP_MB_MAX}`] });
   }
 
   /**
