@@ -4,8 +4,8 @@ const CHUNK_CELLS = 1 << CHUNK_SHIFT;
 const CELL_MASK = CHUNK_CELLS - 1;
 /** The first chunk is smaller, each next one twice as large, so that a small matcher stays small. */
 const FIRST_CHUNK_CELLS = 1 << 9;
-/** A larger block gets a chunk of its own, so that little is lost at the end of shared chunks. */
-const SHARED_BLOCK_CELLS_MAX = 1 << 10;
+/** A larger block gets a chunk of its own: a lead with many times the events that others have. */
+const SHARED_BLOCK_CELLS_MAX = 1 << 13;
 const CHUNKS_MAX = 1 << (31 - CHUNK_SHIFT);
 
 /** A piece of memory outside the garbage-collected heap, as the number types that live in it. */
@@ -29,6 +29,8 @@ export const NO_CHUNK: Chunk = chunkOf(0);
  * Computer Programming" 2.5 discusses); sizes grow by a quarter at most, so that a block is at most a quarter
  * larger than asked for. Chunks are never moved or copied, so that growing takes no pause. What was handed
  * out once stays with the arena, except for blocks with a chunk of their own.
+ *
+ * There are 65,536 chunks at most: 2^31 cells in small blocks, or so many large blocks.
  */
 export class Arena {
   private readonly cellBytes: number;
@@ -75,7 +77,10 @@ export class Arena {
       return free;
     }
     const fitted = this.fit(cells);
-    if (this.nextCell + fitted > this.openCells) this.openSharedChunk();
+    if (this.nextCell + fitted > this.openCells) {
+      this.freeRest();
+      this.openSharedChunk(fitted);
+    }
     const address = (this.openChunk << CHUNK_SHIFT) | this.nextCell;
     this.nextCell += fitted;
     return address;
@@ -94,8 +99,21 @@ export class Arena {
     this.freeBySize[size] = address;
   }
 
-  private openSharedChunk(): void {
-    this.openCells = Math.min(CHUNK_CELLS, Math.max(FIRST_CHUNK_CELLS, this.openCells * 2));
+  /** What is left of the open chunk becomes free blocks, each as large as a size can be. */
+  private freeRest(): void {
+    while (this.nextCell < this.openCells) {
+      const rest = this.openCells - this.nextCell;
+      const shift = rest <= 8 ? 0 : 29 - Math.clz32(rest);
+      const cells = Math.min((rest >>> shift) << shift, SHARED_BLOCK_CELLS_MAX);
+      this.free((this.openChunk << CHUNK_SHIFT) | this.nextCell, cells);
+      this.nextCell += cells;
+    }
+  }
+
+  private openSharedChunk(cellsMin = 0): void {
+    do {
+      this.openCells = Math.min(CHUNK_CELLS, Math.max(FIRST_CHUNK_CELLS, this.openCells * 2));
+    } while (this.openCells < cellsMin);
     this.openChunk = this.addChunk(this.openCells);
     this.nextCell = 0;
   }

@@ -131,8 +131,9 @@ export class EventBlock {
   /** Whether some event has the id, by a scan. */
   protected scanForId(id: Text): boolean {
     const { ints } = this.chunk;
-    const end = (this.first + this.length) * INTS;
-    for (let at = this.first * INTS; at < end; at += INTS) {
+    const first = this.first * INTS;
+    // From the end: what is sent twice was mostly sent just before.
+    for (let at = first + (this.length - 1) * INTS; at >= first; at -= INTS) {
       if (ints[at + ID_HASH] === id.hash && this.isId(at, id)) return true;
     }
     return false;

@@ -64,8 +64,8 @@ export class Matcher {
   private heldEventCountValue = 0;
 
   /**
-   * @param hashSeed of the hash tables. It changes no result; one that is not known outside keeps people from
-   *   choosing lead ids that collide.
+   * @param hashSeed of the hash tables. It changes no result; a random one keeps ids that collide by chance from
+   *   doing so after every start.
    */
   constructor(limits: MatcherLimits, hashSeed = 0) {
     this.limits = limits;

@@ -3,6 +3,11 @@ import { INDEXED_LENGTH_MIN, type LeadLog } from './leadLog.ts';
 import { LogWindow } from './logWindow.ts';
 import { NO_NODE, ROOT, Trie, type TrieNode } from './trie.ts';
 
+/** One for all automata, since a walk ends before the next begins. */
+const window = new LogWindow();
+/** What a visit found, by its depth. */
+const foundByDepth: Int32Array[] = [];
+
 /** Takes each sequence that has a run from `start` to `end`; window and horizon are still to be checked. */
 export interface CandidateSink {
   consider(sequence: CompiledSequence, start: number, end: number): void;
@@ -18,9 +23,6 @@ export interface CandidateSink {
  */
 export class OrderedAutomaton {
   private readonly trie = new Trie();
-  private readonly window = new LogWindow();
-  /** What a visit found, by its depth. */
-  private readonly foundByDepth: Int32Array[] = [];
 
   add(sequence: CompiledSequence): void {
     this.trie.insert(sequence.steps.toReversed(), sequence);
@@ -47,7 +49,7 @@ export class OrderedAutomaton {
       this.visitIndexed(node, log, end, end, through, sink);
     } else {
       const endMicros = log.timeAt(end);
-      this.window.open(log, end, endMicros - trie.windowMicrosMax(node));
+      window.open(log, end, endMicros - trie.windowMicrosMax(node));
       this.visit(node, end, end, endMicros, through, 0, sink);
     }
   }
@@ -61,25 +63,17 @@ export class OrderedAutomaton {
     depth: number,
     sink: CandidateSink,
   ): void {
-    const { trie, window } = this;
+    const { trie } = this;
     for (const sequence of trie.terminals(node)) sink.consider(sequence, position, end);
     if (trie.firstChild(node) === NO_NODE) return;
     const oldestMicros = endMicros - trie.windowMicrosMax(node);
     let first = Math.max(window.first, firstReached(position, through));
     while (first < position && window.times[first]! < oldestMicros) first++;
-    const found = this.foundAtDepth(depth);
+    const found = foundAtDepth(depth);
     const count = trie.childrenIn(node, window, first, position, found);
     for (let at = 0; at < count; at += 2) {
       this.visit(found[at]!, found[at + 1]!, end, endMicros, through, depth + 1, sink);
     }
-  }
-
-  private foundAtDepth(depth: number): Int32Array {
-    const found = this.foundByDepth[depth];
-    if (found !== undefined) return found;
-    const made = new Int32Array(INDEXED_LENGTH_MIN * 2);
-    this.foundByDepth.push(made);
-    return made;
   }
 
   private visitIndexed(
@@ -101,6 +95,14 @@ export class OrderedAutomaton {
       }
     }
   }
+}
+
+function foundAtDepth(depth: number): Int32Array {
+  const found = foundByDepth[depth];
+  if (found !== undefined) return found;
+  const made = new Int32Array(INDEXED_LENGTH_MIN * 2);
+  foundByDepth.push(made);
+  return made;
 }
 
 /** Before reaching `through` a run must not step over it. */

@@ -16,7 +16,7 @@ export class Text {
   hash = 0;
   private readonly seed: number;
 
-  /** @param seed of the hash: texts made to collide under one seed do not under another. */
+  /** @param seed of the hash. It is no secret key: whoever studies the hash can make texts that collide often. */
   constructor(seed: number) {
     this.seed = seed;
   }

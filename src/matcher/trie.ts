@@ -28,8 +28,9 @@ const CHILD_FILTER = 2;
 /** The highest bit of an edge's filter: some path ends at the child. */
 const ENDS = 1 << 31;
 
-const NODES_MIN = 16;
-const EDGES_MIN = 16;
+/** Small, because every OU has tries and anybody who may publish can name OUs. */
+const NODES_MIN = 2;
+const EDGES_MIN = 2;
 const EDGES_LOAD_MAX = 0.6;
 const NO_TERMINALS: readonly CompiledSequence[] = [];
 

@@ -116,6 +116,21 @@ describe('the log of a lead', () => {
   });
 });
 
+describe('the index of a long log', () => {
+  it('still finds an id when another with the same hash was dropped', () => {
+    const table = new LeadTable();
+    const { log } = table.add(0, new Text(0).set('lead'), 64);
+    const one = new Text(0).set('one');
+    const two = new Text(0).set('two');
+    two.hash = one.hash;
+    log.append(0, 1, 0, one);
+    for (let n = 1; n < 100; n++) log.append(n, n + 1, 0, n === 50 ? two : new Text(0).set(`event ${n}`));
+    expect([log.hasId(one), log.hasId(two)]).toEqual([true, true]);
+    log.dropExpired(10, [5], 0);
+    expect([log.hasId(one), log.hasId(two)]).toEqual([false, true]);
+  });
+});
+
 type Log = NonNullable<ReturnType<LeadTable['open']>>['log'];
 
 function expectSame(log: Log, events: readonly HeldEvent[]): void {

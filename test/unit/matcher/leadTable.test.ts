@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LeadTable } from '../../../src/matcher/leadTable.ts';
+import { hashOf, LeadTable } from '../../../src/matcher/leadTable.ts';
 import { Text } from '../../../src/matcher/text.ts';
 
 const HELD_EVENTS_MAX = 64;
@@ -83,6 +83,46 @@ describe('the table of leads', () => {
     expect([table.find(0, one)?.newestMicros, table.find(0, two)?.newestMicros]).toEqual([1, 2]);
     table.remove(table.find(0, one)!, one);
     expect([table.find(0, one), table.find(0, two)?.newestMicros]).toEqual([undefined, 2]);
+  });
+
+  it('keeps apart equal ids of two tenants whose hashes were made equal', () => {
+    const table = new LeadTable();
+    const one = new Text(0).set('lead');
+    const two = new Text(0).set('lead');
+    two.hash = one.hash ^ Math.imul(2, 0x9e3779b1) ^ Math.imul(3, 0x9e3779b1);
+    expect(hashOf(1, one)).toBe(hashOf(2, two));
+    table.add(1, one, HELD_EVENTS_MAX).newestMicros = 1;
+    expect(table.find(2, two)).toBeUndefined();
+    table.add(2, two, HELD_EVENTS_MAX).newestMicros = 2;
+    expect([table.find(1, one)?.newestMicros, table.find(2, two)?.newestMicros]).toEqual([1, 2]);
+  });
+
+  it('keeps apart ids that differ in trailing zero bytes only', () => {
+    const table = new LeadTable();
+    const short = new Text(0).set('abc');
+    const long = new Text(0).set('abc\0');
+    long.hash = short.hash;
+    const { log } = table.add(0, short, HELD_EVENTS_MAX);
+    expect(table.find(0, long)).toBeUndefined();
+    log.append(1, 1, 0, short);
+    expect([log.hasId(short), log.hasId(long)]).toEqual([true, false]);
+  });
+
+  it('gives back all that a removed lead held', () => {
+    const table = new LeadTable();
+    const text = new Text(0);
+    const event = new Text(0);
+    const mark = { horizonMicros: 1, horizonStreamSequence: 1, lastFireMicros: 1, outlivesSilence: true };
+    const fill = (): void => {
+      const lead = table.add(0, text.set('lead'), HELD_EVENTS_MAX);
+      for (let n = 0; n < 300; n++) lead.log.append(n, n, 0, event.set(`event ${n}`));
+      for (let key = 0; key < 300; key++) lead.marks.put(key, mark);
+      table.remove(table.find(0, text)!, text);
+    };
+    fill();
+    const before = process.memoryUsage().arrayBuffers;
+    for (let round = 0; round < 500; round++) fill();
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20);
   });
 
   it('reads ahead for any hashes, also of leads that are not there', () => {
