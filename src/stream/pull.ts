@@ -66,8 +66,9 @@ const encoder = new TextEncoder();
  *
  * The vendor's `consume()` is not used: it hides from its caller which messages are buffered, so that groups
  * cannot be formed without waiting, takes a slow handler for a silent server, bounds no bytes, and goes on
- * after failures that need a new consumer. This speaks the documented protocol of pull requests: a request names how many messages it wants; messages arrive under their
- * own subjects; what the server says about the request arrives under the inbox, as a status code.
+ * after failures that need a new consumer. This speaks the documented protocol of pull requests: a request names
+ * how many messages it wants; messages arrive under their own subjects; what the server says about the request
+ * arrives under the inbox, as a status code.
  *
  * What enters: messages in stream order, up to `WINDOW_MESSAGES`. What leaves: `take()`, what `read` made of
  * them as they arrived: that work fills the time in which the owner waits for a commit. A failure ends it
