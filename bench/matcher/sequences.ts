@@ -19,7 +19,7 @@ type Shape = Pick<SequenceDefinition, 'eventTypes' | 'ordered'>;
 export function sequencesOf(workload: Workload): SequenceDefinition[] {
   const random = seededRandom(workload.seed);
   return Array.from({ length: workload.sequences }, (_, index) =>
-    definition(`seq-${index}`, workload.windowDays, drawShape(workload, index, random)),
+    definition(`seq-${index}`, workload.windowDays * DAY_MICROS, drawShape(workload, index, random)),
   );
 }
 
@@ -30,15 +30,19 @@ export function drawSequence(
   windowDays: number,
   random: () => number,
 ): SequenceDefinition {
-  return definition(id, windowDays, { eventTypes: distinctTypes(CARD_STEPS, types, random), ordered: true });
+  return definition(id, windowDays * DAY_MICROS, {
+    eventTypes: distinctTypes(CARD_STEPS, types, random),
+    ordered: true,
+  });
 }
 
-function definition(id: string, windowDays: number, shape: Shape): SequenceDefinition {
+/** A sequence of the OU `bench` that is active and fires every time. */
+export function definition(id: string, windowMicros: number, shape: Shape): SequenceDefinition {
   return {
     ou: 'bench',
     id,
     ...shape,
-    windowMicros: windowDays * DAY_MICROS,
+    windowMicros,
     active: true,
     refire: { mode: 'every' },
     maxFireDelayMicros: null,

@@ -1,5 +1,6 @@
 import type { LeadEvent } from '../../src/model/event.ts';
 import type { SequenceDefinition } from '../../src/model/sequence.ts';
+import { definition } from '../matcher/sequences.ts';
 
 const START_MICROS = 1_767_225_600_000_000;
 const SECOND_MICROS = 1_000_000;
@@ -31,15 +32,5 @@ export function orderedSequence(
   eventTypes: readonly string[],
   windowSeconds: number,
 ): SequenceDefinition {
-  return {
-    ou: 'bench',
-    id,
-    eventTypes,
-    windowMicros: windowSeconds * SECOND_MICROS,
-    ordered: true,
-    active: true,
-    refire: { mode: 'every' },
-    maxFireDelayMicros: null,
-    effectiveFrom: 0,
-  };
+  return definition(id, windowSeconds * SECOND_MICROS, { eventTypes, ordered: true });
 }

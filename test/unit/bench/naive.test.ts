@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Engine } from '../../../bench/matcher/engine.ts';
 import { NaiveEngine } from '../../../bench/matcher/naive.ts';
+import { definition } from '../../../bench/matcher/sequences.ts';
 import { Matcher } from '../../../src/matcher/matcher.ts';
 import type { LeadEvent } from '../../../src/model/event.ts';
 import type { SequenceDefinition } from '../../../src/model/sequence.ts';
@@ -20,18 +21,8 @@ const sequences = fc
     { minLength: 1, maxLength: 20 },
   )
   .map((drafts) =>
-    drafts.map(
-      ({ eventTypes, windowSeconds }, index): SequenceDefinition => ({
-        ou: 'one',
-        id: `seq-${index}`,
-        eventTypes,
-        windowMicros: windowSeconds * SECOND_MICROS,
-        ordered: true,
-        active: true,
-        refire: { mode: 'every' },
-        maxFireDelayMicros: null,
-        effectiveFrom: 0,
-      }),
+    drafts.map(({ eventTypes, windowSeconds }, index) =>
+      definition(`seq-${index}`, windowSeconds * SECOND_MICROS, { eventTypes, ordered: true }),
     ),
   );
 
@@ -47,7 +38,7 @@ const feed = fc
     return drafts.map(({ lead, type, afterSeconds }, index): LeadEvent => {
       timeMicros += afterSeconds * SECOND_MICROS;
       return {
-        ou: 'one',
+        ou: 'bench',
         leadId: `lead-${lead}`,
         id: `evt-${index}`,
         type,
