@@ -89,7 +89,18 @@ describe('the npm scripts', () => {
 
   it('set up a fresh clone first, then give way to the program', () => {
     expect(Object.keys(scripts).sort()).toEqual(
-      ['bench', 'demo', 'format', 'lint', 'replay', 'start', 'test', 'tokens', 'typecheck'].sort(),
+      [
+        'bench',
+        'demo',
+        'format',
+        'lint',
+        'replay',
+        'start',
+        'test',
+        'test:guards',
+        'tokens',
+        'typecheck',
+      ].sort(),
     );
     for (const script of Object.values(scripts)) {
       expect(script).toMatch(

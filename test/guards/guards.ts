@@ -1,0 +1,165 @@
+/** A line that an invariant rests on, and the test that must fail when it is gone. */
+export interface Guard {
+  /** Number in the table of invariants in ARCHITECTURE.md. */
+  readonly invariant: number;
+  /** What the line sees to. */
+  readonly keeps: string;
+  readonly file: string;
+  /** Stands exactly once in the file. */
+  readonly line: string;
+  /** What stands there instead while the tests are tried. */
+  readonly without: string;
+  /** Test files, of which at least one test has to fail. */
+  readonly heldBy: readonly string[];
+}
+
+const ENGINE_CRASH = 'test/simulation/engineCrash.test.ts';
+const OUTBOX = 'test/integration/outbox/durability.test.ts';
+const STORED_FIRES = 'test/unit/store/fires.test.ts';
+
+export const GUARDS: readonly Guard[] = [
+  {
+    invariant: 1,
+    keeps: 'a position is written after the lead states that it covers',
+    file: 'src/engine/checkpointer.ts',
+    line: 'return this.writeLeads(handles, highWater);',
+    without: 'return Promise.resolve(handles.length);',
+    heldBy: [ENGINE_CRASH],
+  },
+  {
+    invariant: 1,
+    keeps: 'what a group wants written is written before the next group and the next turn of a checkpoint',
+    file: 'src/engine/engine.ts',
+    line: 'await Promise.all([',
+    without: 'void Promise.all([',
+    heldBy: [ENGINE_CRASH],
+  },
+  {
+    invariant: 2,
+    keeps: 'a delivery is picked only after its row is on disk',
+    file: 'src/store/fires.ts',
+    line: 'await this.#environment.flushed();',
+    without: '',
+    heldBy: [STORED_FIRES],
+  },
+  {
+    invariant: 2,
+    keeps: 'a fire that a replay derives again is not sent again',
+    file: 'src/store/fires.ts',
+    line: 'if (this.#fires.doesExist([fire.id])) continue;',
+    without: '',
+    heldBy: [STORED_FIRES],
+  },
+  {
+    invariant: 3,
+    keeps: 'a replay makes a change of a sequence where the first run made it',
+    file: 'src/engine/engine.ts',
+    line: 'this.options.catalog.replayThrough(position - 1);',
+    without: '',
+    heldBy: [ENGINE_CRASH],
+  },
+  {
+    invariant: 4,
+    keeps: 'the consumer begins where the cursor on disk says',
+    file: 'src/stream/pull.ts',
+    line: 'deliver_policy: DeliverPolicy.StartSequence,',
+    without: 'deliver_policy: DeliverPolicy.New,',
+    heldBy: ['test/integration/stream/feed.test.ts'],
+  },
+  {
+    invariant: 4,
+    keeps: 'a stream that lost its end is not read under numbers that mean something else',
+    file: 'src/stream/reconcile.ts',
+    line: 'if (found.lastSequence < position || holdsAnotherMessage(checkpoint, found)) {',
+    without: 'if (found.lastSequence < position) {',
+    heldBy: ['test/integration/stream/reconcile.test.ts'],
+  },
+  {
+    invariant: 5,
+    keeps: 'the matcher knows no clock but that of arrivals',
+    file: 'src/matcher/matcher.ts',
+    line: 'if (event.arrivalMicros > this.clock) this.clock = event.arrivalMicros;',
+    without: 'this.clock = Date.now() * 1000;',
+    heldBy: ['test/architecture.test.ts'],
+  },
+  {
+    invariant: 6,
+    keeps: 'completions of one event come in an order that the layout of the automata does not decide',
+    file: 'src/matcher/evaluator.ts',
+    line: 'found.sort((a, b) => (a.sequenceId < b.sequenceId ? -1 : 1))',
+    without: 'found',
+    heldBy: ['test/property/determinism.test.ts'],
+  },
+  {
+    invariant: 7,
+    keeps: 'the window is inclusive',
+    file: 'src/matcher/evaluator.ts',
+    line: 'if (log.timeAt(end) - log.timeAt(start) > sequence.windowMicros) return;',
+    without: 'if (log.timeAt(end) - log.timeAt(start) >= sequence.windowMicros) return;',
+    heldBy: ['test/property/matcherAgainstOracle.test.ts'],
+  },
+  {
+    invariant: 8,
+    keeps: 'an event within the allowed lateness takes its place',
+    file: 'src/matcher/matcher.ts',
+    line: 'if (newestMicros - event.timeMicros > allowedLatenessMicros) {',
+    without: 'if (newestMicros > event.timeMicros) {',
+    heldBy: ['test/property/lateness.test.ts'],
+  },
+  {
+    invariant: 9,
+    keeps: 'the log of a lead does not grow without limit',
+    file: 'src/matcher/matcher.ts',
+    line: 'if (log.heldCount > lead.reduceAboveLength) this.reduce(lead, program);',
+    without: '',
+    heldBy: ['test/property/boundedness.test.ts'],
+  },
+  {
+    invariant: 11,
+    keeps: 'the groups that the engine is handed are bounded',
+    file: 'src/stream/pull.ts',
+    line: 'const group = this.#buffer.length <= messagesMax ? this.#buffer : this.#buffer.slice(0, messagesMax);',
+    without: 'const group = this.#buffer;',
+    heldBy: ['test/integration/stream/feed.test.ts'],
+  },
+  {
+    invariant: 12,
+    keeps: 'a receiver that hangs gets its share of the slots and no more',
+    file: 'src/outbox/outbox.ts',
+    line: 'if (lane.inFlight.size >= limit) return;',
+    without: '',
+    heldBy: [OUTBOX],
+  },
+  {
+    invariant: 13,
+    keeps: 'a message that cannot be used is stored',
+    file: 'src/engine/engine.ts',
+    line: "this.writer.write('rejected events', () => this.options.storeRejected(message, rejection)),",
+    without: 'Promise.resolve([message, rejection]),',
+    heldBy: [ENGINE_CRASH],
+  },
+  {
+    invariant: 14,
+    keeps: 'no secret is logged',
+    file: 'src/telemetry/log.ts',
+    line: 'paths: secretPaths(),',
+    without: 'paths: [],',
+    heldBy: ['test/unit/telemetry/log.test.ts'],
+  },
+  {
+    invariant: 15,
+    keeps: 'an OU reads no fire of another',
+    file: 'src/store/fires.ts',
+    line: 'return row?.fire.ou === ou ? row.fire : undefined;',
+    without: 'return row?.fire;',
+    heldBy: [STORED_FIRES],
+  },
+  {
+    invariant: 16,
+    keeps: 'a directory that a living program works on is refused',
+    file: 'src/store/dataDirectory.ts',
+    line: 'if (owner !== undefined && owner !== identity && isAlive(owner)) {',
+    without: 'if (owner === identity) {',
+    heldBy: ['test/unit/store/dataDirectory.test.ts'],
+  },
+];
