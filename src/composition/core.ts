@@ -63,6 +63,7 @@ export function loadCore(config: Config, log: Logger): Core {
     sequencesPerOuMax: config.sequencesMax,
     currentPosition: () => engine.position,
     currentMark: () => engine.mark(),
+    logger: log,
   });
   const outbox = createOutbox(config, log, metrics, deliveries, fires, states);
   const engine: Engine = new Engine({
@@ -70,6 +71,7 @@ export function loadCore(config: Config, log: Logger): Core {
     catalog,
     store: states,
     commitFires: (entries) => fires.commitFires(entries),
+    firesThrough: () => fires.firesThrough(),
     storeRejected: (message, rejection) => {
       if (core.room === null) throw new Error('the stream is not connected');
       return core.room.rejected.store(message, rejection);

@@ -2,7 +2,7 @@ import type { Matcher } from '../matcher/matcher.ts';
 import type { StreamMark } from '../model/checkpoint.ts';
 import type { OuId } from '../model/event.ts';
 import { definitionOf, type Sequence, type SequenceChange, type SequenceId } from '../model/sequence.ts';
-import type { StateStorePort } from './ports.ts';
+import type { LoggerPort, StateStorePort } from './ports.ts';
 
 export type CatalogRefusal =
   | { readonly ok: false; readonly reason: 'not_found' }
@@ -18,8 +18,9 @@ export type CatalogResult = { readonly ok: true; readonly sequence: Sequence } |
  * and therefore never durable without it. After a crash the matcher starts with the sequences as they stood
  * at the checkpoint, and the logged changes are made again where the replay reaches their positions (R20).
  *
- * Modes: replaying (logged changes are outstanding: the matcher is behind what users see; changes are
- * refused as unavailable) → open → closed (draining: changes are refused).
+ * Modes: replaying (logged changes are outstanding, or messages whose effects are on disk: the matcher is
+ * behind what users see, and a change would take effect among what has happened; changes are refused as
+ * unavailable) → open → closed (draining: changes are refused).
  */
 export class Catalog {
   private readonly matcher: Matcher;
@@ -27,11 +28,14 @@ export class Catalog {
   private readonly sequencesPerOuMax: number;
   private readonly currentPosition: () => number;
   private readonly currentMark: () => StreamMark | null;
+  private readonly logger: LoggerPort;
   /** As users see them: all changes made. */
   private readonly current = new SequenceTable();
   /** As the matcher has them: the changes up to the position made. */
   private readonly effective = new SequenceTable();
   private outstanding: SequenceChange[] = [];
+  /** Furthest position of which effects other than changes are on disk. */
+  private effectsThrough = 0;
   private replayed = false;
   private closed = false;
 
@@ -42,12 +46,14 @@ export class Catalog {
     currentPosition: () => number;
     /** The message at that position; null before the stream was found. */
     currentMark: () => StreamMark | null;
+    logger: LoggerPort;
   }) {
     this.matcher = options.matcher;
     this.store = options.store;
     this.sequencesPerOuMax = options.sequencesPerOuMax;
     this.currentPosition = options.currentPosition;
     this.currentMark = options.currentMark;
+    this.logger = options.logger;
   }
 
   /** Loads the sequences and takes them back to the checkpoint. */
@@ -65,21 +71,26 @@ export class Catalog {
   }
 
   get isReplaying(): boolean {
-    return this.outstanding.length > 0;
+    return !this.replayed;
   }
 
-  /** Position of the last logged change that is outstanding; 0 when none is. */
-  get lastChangePosition(): number {
-    return this.outstanding.at(-1)?.position ?? 0;
+  /** Position at which the replay ends: of the last logged change, or of the last effect, whichever is further. */
+  get replayEnd(): number {
+    return Math.max(this.effectsThrough, this.outstanding.at(-1)?.position ?? 0);
   }
 
-  /** To be called once all leads are loaded. Makes the logged changes that lie at or below a position. */
+  /** To be called once all leads are loaded, with the furthest position that a fire or a lead state speaks of. */
+  expectReplay(effectsThrough: number): void {
+    this.effectsThrough = effectsThrough;
+  }
+
+  /** Makes the logged changes that lie at or below a position. To be called after `expectReplay`. */
   replayThrough(position: number): void {
     if (this.replayed) return;
     while (this.outstanding.length > 0 && this.outstanding[0]!.position <= position) {
       this.enact(this.outstanding.shift()!);
     }
-    if (this.isReplaying) return;
+    if (position < this.replayEnd) return;
     this.replayed = true;
     this.matcher.forgetUnknownSequences();
   }
@@ -143,10 +154,23 @@ export class Catalog {
   /** In memory now, so that the next event sees it; durable when the promise resolves. */
   private change(before: Sequence | null, after: Sequence | null): Promise<void> {
     const change = { position: this.currentPosition(), before, after };
+    this.audit(change);
     if (after !== null) this.current.set(after);
     else if (before !== null) this.current.delete(before.ou, before.id);
     this.enact(change);
     return this.store.recordChange(change, this.currentMark());
+  }
+
+  /**
+   * One line per change that users ask for, before it is written: whether a crash came in between, a look at
+   * the sequence tells. Changes that are made again in a replay are not new and have no line.
+   */
+  private audit({ position, before, after }: SequenceChange): void {
+    const sequence = after ?? before;
+    if (sequence === null) return;
+    const kind = before === null ? 'created' : after === null ? 'deleted' : 'updated';
+    const { ou, id: sequenceId, version } = sequence;
+    this.logger.info({ ou, sequenceId, kind, version, effectivePosition: position }, 'a sequence is changed');
   }
 
   private enact({ before, after }: SequenceChange): void {

@@ -1,7 +1,7 @@
 import type { EncodedLead, LeadHandle, Matcher } from '../matcher/matcher.ts';
 import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
 import type { PersistentWriter } from './persistentWriter.ts';
-import type { EngineMetrics, StateStorePort } from './ports.ts';
+import type { EngineMetrics, LoggerPort, StateStorePort } from './ports.ts';
 import type { Turnstile } from './turnstile.ts';
 import { inWritingOrder } from './writingOrder.ts';
 
@@ -28,6 +28,7 @@ export class Checkpointer {
   private readonly turnstile: Turnstile;
   private readonly writer: PersistentWriter;
   private readonly metrics: EngineMetrics;
+  private readonly logger: LoggerPort;
   private readonly leadsPerTurn: number;
   private running: Promise<Checkpoint> | null = null;
 
@@ -37,6 +38,7 @@ export class Checkpointer {
     turnstile: Turnstile;
     writer: PersistentWriter;
     metrics: EngineMetrics;
+    logger: LoggerPort;
     leadsPerTurn: number;
   }) {
     this.matcher = options.matcher;
@@ -45,6 +47,7 @@ export class Checkpointer {
     this.leadsPerTurn = options.leadsPerTurn;
     this.writer = options.writer;
     this.metrics = options.metrics;
+    this.logger = options.logger;
   }
 
   /**
@@ -64,6 +67,8 @@ export class Checkpointer {
       checkpoint: read(),
       dirty: this.matcher.takeDirty(),
     }));
+    const { position } = checkpoint;
+    this.logger.debug({ position, leads: dirty.length }, 'a checkpoint begins');
     let bytes = 0;
     let highWater = checkpoint.stream;
     for await (const handles of inWritingOrder(this.matcher, dirty, this.leadsPerTurn)) {
@@ -73,6 +78,7 @@ export class Checkpointer {
       });
     }
     await this.writer.write('the checkpoint', () => this.store.putCheckpoint(checkpoint, highWater));
+    this.logger.debug({ position, bytes }, 'a checkpoint is on disk');
     await this.turnstile.run(() => this.sweep(checkpoint));
     this.metrics.onCheckpoint(dirty.length, bytes, (performance.now() - startedMs) / 1000);
     return checkpoint;

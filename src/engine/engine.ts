@@ -28,6 +28,8 @@ export interface EngineOptions {
   readonly catalog: Catalog;
   readonly store: StateStorePort;
   readonly commitFires: CommitFires;
+  /** Furthest position of a fire on disk; 0 before the first. */
+  readonly firesThrough: () => number;
   readonly storeRejected: StoreRejected;
   readonly planDeliveries: PlanDeliveries;
   /** How a checkpoint recognizes a message by its bytes; start-up compares by the same. */
@@ -124,6 +126,7 @@ export class Engine {
       matcher.restoreClock(checkpoint.clockMicros, checkpoint.silentBefore);
     }
     for (const { ou, leadId, state } of store.allLeads()) matcher.loadLead(ou, leadId, state);
+    catalog.expectReplay(Math.max(this.options.firesThrough(), matcher.appliedStreamSequenceMax));
     catalog.replayThrough(this.positionValue);
     return checkpoint;
   }
@@ -140,13 +143,9 @@ export class Engine {
   async start(resume: ResumePoint): Promise<void> {
     this.stream = { name: resume.streamName, created: resume.streamCreated };
     if (resume.renumbered) {
-      // Lead states may be ahead of the checkpoint; new positions must lie above all of them.
-      const { matcher, catalog } = this.options;
-      this.positionValue = Math.max(
-        this.positionValue,
-        matcher.appliedStreamSequenceMax,
-        catalog.lastChangePosition,
-      );
+      // Lead states and fires may be ahead of the checkpoint; new positions must lie above all of them.
+      const { catalog } = this.options;
+      this.positionValue = Math.max(this.positionValue, catalog.replayEnd);
       this.offset = this.positionValue - (resume.startSequence - 1);
       this.loadedMark = null;
       catalog.replayThrough(this.positionValue);

@@ -43,19 +43,22 @@ interface FireRow {
 
 /**
  * Fires and their indexes. The table `fires` holds the rows by id; `fire_index` has one entry per filter:
- * ou, `all` | `seq`, sequence | `lead`, lead | `seqlead`, sequence, lead, then firedAtMicros and id.
+ * ou, `all` | `seq`, sequence | `lead`, lead | `seqlead`, sequence, lead, then firedAtMicros and id. `meta` has
+ * the furthest stream position of a fire under ["fires_through"].
  */
 export class FireStore {
   readonly #environment: Environment;
   readonly #deliveries: DeliveryStore;
   readonly #fires: Table;
   readonly #index: Table;
+  readonly #meta: Table;
 
   constructor(environment: Environment, deliveries: DeliveryStore) {
     this.#environment = environment;
     this.#deliveries = deliveries;
     this.#fires = environment.table('fires');
     this.#index = environment.table('fire_index');
+    this.#meta = environment.table('meta');
   }
 
   /**
@@ -74,6 +77,12 @@ export class FireStore {
     committed.catch(() => {});
     flushed.catch(() => {});
     return { committed, flushed };
+  }
+
+  /** Furthest stream position of a fire; 0 before the first. */
+  firesThrough(): number {
+    const row = this.#meta.get(['fires_through']);
+    return row === undefined ? 0 : unpackRow<number>(row, READABLE_VERSIONS);
   }
 
   /** One fire of the OU; undefined also when it belongs to another OU. */
@@ -111,13 +120,17 @@ export class FireStore {
 
   #insertNew(entries: readonly FireEntry[]): Delivery[] {
     const added: Delivery[] = [];
+    const throughBefore = this.firesThrough();
+    let through = throughBefore;
     for (const { fire, deliveries } of entries) {
       if (this.#fires.doesExist([fire.id])) continue;
       const row: FireRow = { fire, deliveryIds: deliveries.map((delivery) => delivery.id) };
       void this.#fires.put([fire.id], packRow(ROW_VERSION, row));
       for (const key of filterKeys(fire)) void this.#index.put(key, PRESENT);
       added.push(...deliveries);
+      through = Math.max(through, fire.streamSequence);
     }
+    if (through > throughBefore) void this.#meta.put(['fires_through'], packRow(ROW_VERSION, through));
     // Marked before the commit makes them visible, and only the new ones: one that stands already is on disk
     // or marked, and nobody would wake the outbox for it again.
     this.#deliveries.markUnflushed(added);

@@ -10,6 +10,7 @@ import { SimulatedStore } from '../support/simulatedStore.ts';
 
 const SECOND = 1_000_000;
 const EPOCH = 1_700_000_000 * SECOND;
+const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 type Step =
   | {
@@ -145,12 +146,14 @@ class Program {
       sequencesPerOuMax: 100,
       currentPosition: () => this.engine.position,
       currentMark: () => this.engine.mark(),
+      logger: SILENT,
     });
     this.engine = new Engine({
       matcher: this.matcher,
       catalog: this.catalog,
       store,
       commitFires: store.commitFires,
+      firesThrough: () => Math.max(0, ...[...store.fires.values()].map((fire) => fire.streamSequence)),
       storeRejected: async (message) => {
         if (this.refusesRejected) throw new Error('the stream is full');
         // It takes its time, and a crash meanwhile loses it.
@@ -162,7 +165,7 @@ class Program {
       digestOf: (data) => Buffer.from(data).toString('hex'),
       onDeliveriesDurable: () => {},
       metrics: { onGroup: () => {}, onCheckpoint: () => {} },
-      logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+      logger: SILENT,
       checkpointIntervalMs: 1_000_000,
       leadsPerTurn: 1,
     });
@@ -340,4 +343,39 @@ describe('a checkpoint', () => {
     expect(store.checkpoint()?.position).toBe(2);
     expect(store.highWater()?.sequence).toBe(3);
   });
+});
+
+describe('a change of a sequence after a crash', () => {
+  const lead = (type: number) => ({ lead: 0, type, delay: 1, lag: 0, id: null });
+  const script: readonly Step[] = [
+    { kind: 'create', steps: [0, 1], window: 10, ordered: true, refire: 0 },
+    { kind: 'group', messages: [lead(0), lead(1), lead(0)] },
+  ];
+
+  it.each([
+    { what: 'a fire', hasCheckpoint: false, reach: 2 },
+    { what: 'a lead state', hasCheckpoint: true, reach: 3 },
+  ])(
+    'is refused until the replay has passed the furthest message of which $what is on disk (R20)',
+    async ({ hasCheckpoint, reach }) => {
+      const crashed = await runWithoutCrash(script);
+      expect(crashed.store.fires.size).toBe(1);
+      if (hasCheckpoint) await crashed.engine.checkpoint();
+      // Of a checkpoint all is kept but its last write: the position.
+      const kept = crashed.store.writeCount - (hasCheckpoint ? 1 : 0);
+      const program = new Program(crashed.store.crashedAfter(kept), crashed.rejected);
+      await program.start();
+      const messages = messagesOf(script).get(1)!;
+      for (const message of messages) {
+        const isBehind = program.engine.position < reach;
+        expect(program.catalog.isReplaying).toBe(isBehind);
+        if (isBehind) {
+          expect(await program.catalog.remove('ou', 'seq-0')).toEqual({ ok: false, reason: 'unavailable' });
+        }
+        await program.engine.process([message]);
+      }
+      expect(program.catalog.isReplaying).toBe(false);
+      expect(await program.catalog.remove('ou', 'seq-0')).toEqual({ ok: true });
+    },
+  );
 });

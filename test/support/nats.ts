@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { connect, type NatsConnection } from 'nats';
 
 const PAYLOAD_BYTES_MAX = 4 * 2 ** 20;
-const WAIT_MS_MAX = 20_000;
+const WAIT_MS_MAX = 60_000;
 
 /** A real nats-server with JetStream on a free port of 127.0.0.1 and a store of its own. */
 export interface TestServer {
@@ -19,13 +19,18 @@ export interface TestServer {
   start(): Promise<void>;
   /** A client that reconnects without limit and is closed by `stop`. */
   connect(): Promise<NatsConnection>;
-  /** Closes the clients, ends the server, removes the store. */
+  /** Closes the clients, ends the server, removes the store unless the caller named its directory. */
   stop(): Promise<void>;
 }
 
-/** Starts a server. `maxPayload` in bytes, 4 MiB unless told. */
-export async function startNats(options: { readonly maxPayload?: number } = {}): Promise<TestServer> {
-  const directory = await temporaryDirectory('nats');
+/**
+ * Starts a server. `maxPayload` in bytes, 4 MiB unless told. A `directory` that the caller names is used for
+ * the store and stays when the server is stopped.
+ */
+export async function startNats(
+  options: { readonly maxPayload?: number; readonly directory?: string } = {},
+): Promise<TestServer> {
+  const directory = options.directory ?? (await temporaryDirectory('nats'));
   const configPath = join(directory, 'server.conf');
   const clients: NatsConnection[] = [];
   let child: ChildProcess;
@@ -80,7 +85,7 @@ export async function startNats(options: { readonly maxPayload?: number } = {}):
     stop: async () => {
       await Promise.all(clients.map((client) => client.close()));
       await kill();
-      await rm(directory, { recursive: true, force: true });
+      if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
     },
   };
 }
@@ -108,13 +113,14 @@ export function temporaryDirectory(topic: string): Promise<string> {
 
 /**
  * Asks again every 20 ms until the answer is neither undefined nor false, and gives it back. Errors count as
- * "not yet". Throws after 20 s, with the last error.
+ * "not yet". Throws after `waitMsMax` (20 s unless told), with the last error.
  */
 export async function waitFor<T>(
   what: string,
   ask: () => T | undefined | false | Promise<T | undefined | false>,
+  waitMsMax = WAIT_MS_MAX,
 ): Promise<T> {
-  const deadline = Date.now() + WAIT_MS_MAX;
+  const deadline = Date.now() + waitMsMax;
   let lastError: unknown;
   while (Date.now() < deadline) {
     try {

@@ -32,6 +32,17 @@ describe('committing fires', () => {
     expect(await flushed).toEqual(entry('fire-1').deliveries);
   });
 
+  it('remembers the furthest position of a fire, also when later ones lie below it and over a restart', async () => {
+    expect(stores.fires.firesThrough()).toBe(0);
+    const at = (id: string, streamSequence: number) => entry(id, { streamSequence });
+    await stores.fires.commitFires([at('fire-1', 30), at('fire-2', 20)]).flushed;
+    await stores.fires.commitFires([at('fire-3', 25)]).flushed;
+    expect(stores.fires.firesThrough()).toBe(30);
+    await stores.environment.close();
+    stores = openStores(dir.path);
+    expect(stores.fires.firesThrough()).toBe(30);
+  });
+
   it('skips a fire that stands already, in the same call, in the same turn and later', async () => {
     const twice = stores.fires.commitFires([entry('fire-1'), entry('fire-1')]);
     const sameTurn = stores.fires.commitFires([entry('fire-1'), entry('fire-2')]);
