@@ -98,6 +98,7 @@ describe('the npm scripts', () => {
         'start',
         'test',
         'test:guards',
+        'test:crash',
         'tokens',
         'typecheck',
       ].sort(),

@@ -33,7 +33,11 @@ describe.skipIf(sets === undefined).each(sets ?? [])(
     const start = () =>
       startProgram({
         dataDir: dataDir.path,
-        env: { NATS_URL: nats.url, CHECKPOINT_INTERVAL_MS: '150' },
+        env: {
+          NATS_URL: nats.url,
+          CHECKPOINT_INTERVAL_MS: '150',
+          RETRY_SCHEDULE: Array(30).fill('1s').join(','),
+        },
         ready: false,
       });
 
