@@ -4,7 +4,7 @@ import { deliveryRoutes } from './deliveries.ts';
 import { ingestRoutes } from './ingest.ts';
 import { operationRoutes } from './operations.ts';
 import type { ApiPorts, LoggerPort } from './ports.ts';
-import { Problem, problemResponse } from './problem.ts';
+import { COMMON_HEADERS, Problem, problemResponse } from './problem.ts';
 import { rejectedEventRoutes } from './rejectedEvents.ts';
 import type { ApiContext, ApiEnv } from './request.ts';
 import { sequenceEventRoutes } from './sequenceEvents.ts';
@@ -67,11 +67,9 @@ function matches(pattern: string, path: string): boolean {
   );
 }
 
-/** Answers are private to a token and may hold a new secret, so no cache may keep them. */
 const setCommonHeaders: MiddlewareHandler<ApiEnv> = async (context, next) => {
   await next();
-  context.header('cache-control', 'no-store');
-  context.header('x-content-type-options', 'nosniff');
+  for (const [name, value] of Object.entries(COMMON_HEADERS)) context.header(name, value);
 };
 
 /** One line per request, without query, headers or body, where secrets would be. */

@@ -21,9 +21,12 @@ const createdAt = z
   .nullish();
 
 const metadataAllowed = `a JSON object, nested at most ${METADATA_DEPTH_MAX} levels deep`;
+/** Taken as it is: a schema of records would leave out a key named `__proto__`. */
 const metadata = z
-  .record(z.string(), z.unknown(), { error: metadataAllowed })
-  .refine((value) => isWithinDepth(value, METADATA_DEPTH_MAX), { error: metadataAllowed })
+  .custom<Readonly<Record<string, unknown>>>(
+    (value) => isObject(value) && isWithinDepth(value, METADATA_DEPTH_MAX),
+    { error: metadataAllowed },
+  )
   .nullish();
 
 /** One event. Fields that are not listed are dropped (R14); null is the same as absent. */
@@ -111,6 +114,10 @@ function refuseLargeMetadata(events: readonly IngestEvent[], pathOf: (index: num
   });
   const first = errors[0];
   if (first !== undefined) throw new Problem(413, `${first.path} ${first.message}`, { errors });
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isWithinDepth(value: unknown, levels: number): boolean {

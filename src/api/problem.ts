@@ -7,7 +7,7 @@ export interface FieldError {
   readonly message: string;
 }
 
-export type ProblemStatus = 400 | 401 | 404 | 405 | 409 | 413 | 415 | 500 | 503;
+export type ProblemStatus = 400 | 401 | 404 | 405 | 408 | 409 | 413 | 415 | 417 | 431 | 500 | 503;
 
 interface ProblemExtras {
   readonly errors?: readonly FieldError[];
@@ -32,18 +32,28 @@ export class Problem extends Error {
   }
 }
 
-/** `application/problem+json` as RFC 9457 has it; `errors` is our extension. */
+/** On every answer: it is private to a token and may hold a new secret, so no cache may keep or guess at it. */
+export const COMMON_HEADERS: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+};
+
 export function problemResponse(problem: Problem): Response {
-  const body = {
+  return new Response(problemBody(problem), { status: problem.status, headers: problemHeaders(problem) });
+}
+
+export function problemHeaders(problem: Problem): Readonly<Record<string, string>> {
+  return { ...COMMON_HEADERS, ...problem.headers, 'content-type': 'application/problem+json' };
+}
+
+/** `application/problem+json` as RFC 9457 has it; `errors` is our extension. */
+export function problemBody(problem: Problem): string {
+  return JSON.stringify({
     type: 'about:blank',
     title: STATUS_CODES[problem.status],
     status: problem.status,
     detail: problem.message,
     ...(problem.errors === undefined ? {} : { errors: problem.errors }),
-  };
-  return new Response(JSON.stringify(body), {
-    status: problem.status,
-    headers: { ...problem.headers, 'content-type': 'application/problem+json' },
   });
 }
 

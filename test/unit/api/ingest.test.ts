@@ -50,6 +50,16 @@ describe('POST /ingest', () => {
     expect(world.published).toEqual([{ ou: 'one', events: [event] }]);
   });
 
+  it('hands on metadata as it came, whatever its keys are', async () => {
+    const { call, world } = startApi();
+    const metadata =
+      '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"a":{"__proto__":2}}';
+    const rawBody = `{"lead_id":"l","event_type":"t","metadata":${metadata}}`;
+    expect((await call('POST', '/ingest', { rawBody })).status).toBe(202);
+    expect(JSON.stringify(world.published[0]?.events[0]?.metadata)).toBe(metadata);
+    expect('polluted' in {}).toBe(false);
+  });
+
   it('takes timestamp for created_at, null for absent, and drops fields it does not know', async () => {
     const { call, world } = startApi();
     const events = [
