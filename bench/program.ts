@@ -27,6 +27,8 @@ export interface RunningProgram {
   readonly startLog: readonly LogLine[];
   /** Posts to the API of OU `default`; throws when the answer is not 201. */
   create(path: string, body: object): Promise<void>;
+  /** Any call of the same API. */
+  request(method: string, path: string, body?: object): Promise<Response>;
   /** As Ctrl-C does; resolves when the process is gone. */
   stop(): Promise<void>;
   /** As a power cut does to the process; resolves when it is gone. */
@@ -84,6 +86,7 @@ export async function startProgram(
         spawnedAtMs,
         startLog: parseLines(output),
         create: (path, body) => create(`${url}${path}`, body),
+        request: (method, path, body) => request(method, `${url}${path}`, body),
         stop: () => end('SIGTERM'),
         kill: () => end('SIGKILL'),
       };
@@ -113,10 +116,16 @@ function parseLines(output: string): LogLine[] {
 }
 
 async function create(url: string, body: object): Promise<void> {
-  const answer = await fetch(url, {
-    method: 'POST',
+  const answer = await request('POST', url, body);
+  // Read in any case, so that the connection is free for the next call.
+  const text = await answer.text();
+  if (answer.status !== 201) throw new Error(`${url} answered ${answer.status}: ${text}`);
+}
+
+function request(method: string, url: string, body?: object): Promise<Response> {
+  return fetch(url, {
+    method,
     headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  if (answer.status !== 201) throw new Error(`${url} answered ${answer.status}: ${await answer.text()}`);
 }
