@@ -90,6 +90,7 @@ describe('the npm scripts', () => {
   it('set up a fresh clone first, then give way to the program', () => {
     expect(Object.keys(scripts).sort()).toEqual(
       [
+        'backup',
         'bench',
         'demo',
         'format',
