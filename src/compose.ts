@@ -11,8 +11,8 @@ import type { Logger } from './telemetry/log.ts';
 const DEFAULT_OU = 'default';
 /** Time for the attempts under way to end when the program stops; what is cut off is sent after the restart. */
 const OUTBOX_DRAIN_MS = 10_000;
-/** Time for the group in hand to be committed when the program stops. */
-const FEED_STOP_MS = 5_000;
+/** Time for writes that wait for room or for the stream when the program stops; others are waited for. */
+const WRITES_STOP_MS = 5_000;
 
 /** A running program. */
 export interface Program {
@@ -22,6 +22,8 @@ export interface Program {
   /** The token made for OU `default` on the very first start; null on every other. */
   readonly firstToken: string | null;
   readonly log: Logger;
+  /** Resolves when the program cannot go on, with the reason; a restart goes on from the last checkpoint. */
+  readonly failed: Promise<Error>;
   /** Ends consuming, writes a checkpoint, finishes deliveries under way. May be called once. */
   stop(): Promise<void>;
 }
@@ -35,7 +37,7 @@ export interface Program {
  */
 export async function startProgram(config: Config, log: Logger): Promise<Program> {
   const unlock = lockDataDirectory(config.dataDir);
-  const core = loadCore(config, log);
+  const core = loadOrUnlock(config, log, unlock);
   let http: HttpServer | undefined;
   try {
     http = await serveHttp(createApp(apiPorts(config, core)), config.httpHost, config.httpPort);
@@ -49,12 +51,23 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
     return program(config, core, http, opening, firstToken, unlock);
   } catch (error) {
     core.abort.abort();
+    core.environment.abandonWrites();
     await http?.close();
     await core.room?.close();
     await core.outbox.drain(0);
     await core.environment.close();
     unlock();
     throw error;
+  }
+}
+
+function loadOrUnlock(config: Config, log: Logger, unlock: () => void): Core {
+  try {
+    return loadCore(config, log);
+  } catch (error) {
+    unlock();
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new Error(`the store in DATA_DIR ${config.dataDir} cannot be used: ${problem}`, { cause: error });
   }
 }
 
@@ -71,12 +84,12 @@ function program(
     natsUrl: core.room?.url ?? config.natsUrl ?? '',
     firstToken,
     log: core.log,
+    failed: Promise.race([core.engine.failed, core.environment.failed]),
     stop: async () => {
       core.abort.abort();
       await opening.catch(() => undefined);
       await http.close();
-      await stopFeed(core);
-      await core.engine.drain();
+      await stopEngine(core);
       const { unfinished } = await core.outbox.drain(OUTBOX_DRAIN_MS);
       await core.room?.close();
       await core.environment.flushed();
@@ -87,14 +100,24 @@ function program(
   };
 }
 
-/** Waits for the group in hand, unless what it writes cannot be written: then a replay does it again. */
-async function stopFeed({ room, engine }: Core): Promise<void> {
+/**
+ * Waits for the group in hand and writes a last checkpoint, unless they cannot be written: then a replay makes
+ * up for them.
+ */
+async function stopEngine({ room, engine, environment, log }: Core): Promise<void> {
   const late = setTimeout(() => {
     room?.rejected.close();
     engine.abandonWrites();
-  }, FEED_STOP_MS);
-  await room?.feed.stop();
+    environment.abandonWrites();
+  }, WRITES_STOP_MS);
+  try {
+    await room?.feed.stop();
+    await engine.drain();
+  } catch (error) {
+    log.warn({ err: error }, 'no last checkpoint was written; the next start replays from the one before');
+  }
   clearTimeout(late);
+  environment.abandonWrites();
 }
 
 /** A token for the first user, where nobody has one yet. */

@@ -50,8 +50,10 @@ function toPublish({ createdAt, metadata, ...event }: IngestEvent) {
 }
 
 function readiness(core: Core): Readiness {
-  const { room, engine, catalog } = core;
+  const { room, engine, catalog, environment } = core;
   const reasons = [...engine.trouble];
+  const storeTrouble = environment.trouble();
+  if (storeTrouble !== null) reasons.push(storeTrouble);
   if (core.obstacle !== null) reasons.push(core.obstacle);
   else if (room !== null && !room.state.ready) reasons.push(room.state.reason);
   if (catalog.isReplaying) reasons.push('replaying the stream since the last checkpoint');

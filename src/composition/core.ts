@@ -11,7 +11,7 @@ import { Outbox } from '../outbox/outbox.ts';
 import { planDeliveries } from '../outbox/plan.ts';
 import { WebhookSender } from '../outbox/webhookSender.ts';
 import { DeliveryStore } from '../store/deliveries.ts';
-import { type Environment, openEnvironment } from '../store/environment.ts';
+import { checkEnvironment, type Environment, openEnvironment } from '../store/environment.ts';
 import { FireStore } from '../store/fires.ts';
 import { StateStore } from '../store/states.ts';
 import { openTokenStore, type TokenStore } from '../store/tokens.ts';
@@ -44,10 +44,18 @@ export interface Core {
   fail(error: unknown): void;
 }
 
-/** Opens the store, loads the lead states and puts engine and outbox together; nothing runs yet. */
+/**
+ * Opens the store, loads the lead states and puts engine and outbox together; nothing runs yet.
+ *
+ * @throws Error in one line when the store is damaged or was written by a newer program
+ */
 export function loadCore(config: Config, log: Logger): Core {
   const metrics = createMetrics();
-  const environment = openEnvironment(config.dataDir);
+  checkEnvironment(config.dataDir);
+  const environment = openEnvironment(config.dataDir, (trouble) => {
+    if (trouble === null) log.info('the store can be written again');
+    else log.error({ trouble }, 'the store cannot be written; what is to be written waits');
+  });
   const states = new StateStore(environment);
   const deliveries = new DeliveryStore(environment);
   const fires = new FireStore(environment, deliveries);
@@ -161,6 +169,7 @@ function createOutbox(
 function observe(core: Core): void {
   const { metrics, engine, matcher, catalog, deliveries } = core;
   metrics.observe({
+    storeWaits: () => (core.environment.trouble() === null ? 0 : 1),
     position: () => engine.committedPosition,
     lagMessages: () => core.room?.feed.lag,
     leads: () => matcher.leadCount,

@@ -15,7 +15,8 @@ export type CatalogResult = { readonly ok: true; readonly sequence: Sequence } |
  *
  * A change takes effect at the engine's position, at once and in memory, and is logged under that position;
  * its promise resolves when the log is on disk. Whatever the changed program lets fire is written after it
- * and therefore never durable without it. After a crash the matcher starts with the sequences as they stood
+ * and therefore never durable without it. While the store cannot be written, changes are refused; one that was
+ * under way stands, is written before whatever follows, and is not acknowledged before. After a crash the matcher starts with the sequences as they stood
  * at the checkpoint, and the logged changes are made again where the replay reaches their positions (R20).
  *
  * Modes: replaying (logged changes are outstanding, or messages whose effects are on disk: the matcher is
@@ -148,7 +149,7 @@ export class Catalog {
   }
 
   private get refusesChanges(): boolean {
-    return this.closed || this.isReplaying;
+    return this.closed || this.isReplaying || this.store.trouble !== null;
   }
 
   /** In memory now, so that the next event sees it; durable when the promise resolves. */

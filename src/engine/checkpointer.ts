@@ -1,6 +1,5 @@
 import type { EncodedLead, LeadHandle, Matcher } from '../matcher/matcher.ts';
-import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
-import type { PersistentWriter } from './persistentWriter.ts';
+import type { Checkpoint, Reach } from '../model/checkpoint.ts';
 import type { EngineMetrics, LoggerPort, StateStorePort } from './ports.ts';
 import type { Turnstile } from './turnstile.ts';
 import { inWritingOrder } from './writingOrder.ts';
@@ -26,7 +25,6 @@ export class Checkpointer {
   private readonly matcher: Matcher;
   private readonly store: StateStorePort;
   private readonly turnstile: Turnstile;
-  private readonly writer: PersistentWriter;
   private readonly metrics: EngineMetrics;
   private readonly logger: LoggerPort;
   private readonly leadsPerTurn: number;
@@ -36,7 +34,6 @@ export class Checkpointer {
     matcher: Matcher;
     store: StateStorePort;
     turnstile: Turnstile;
-    writer: PersistentWriter;
     metrics: EngineMetrics;
     logger: LoggerPort;
     leadsPerTurn: number;
@@ -45,7 +42,6 @@ export class Checkpointer {
     this.store = options.store;
     this.turnstile = options.turnstile;
     this.leadsPerTurn = options.leadsPerTurn;
-    this.writer = options.writer;
     this.metrics = options.metrics;
     this.logger = options.logger;
   }
@@ -70,21 +66,21 @@ export class Checkpointer {
     const { position } = checkpoint;
     this.logger.debug({ position, leads: dirty.length }, 'a checkpoint begins');
     let bytes = 0;
-    let highWater = checkpoint.stream;
+    let reach: Reach = checkpoint;
     for await (const handles of inWritingOrder(this.matcher, dirty, this.leadsPerTurn)) {
       bytes += await this.turnstile.run(() => {
-        highWater = read().stream;
-        return this.writeLeads(handles, highWater);
+        reach = read();
+        return this.writeLeads(handles, reach);
       });
     }
-    await this.writer.write('the checkpoint', () => this.store.putCheckpoint(checkpoint, highWater));
+    await this.store.putCheckpoint(checkpoint, reach);
     this.logger.debug({ position, bytes }, 'a checkpoint is on disk');
     await this.turnstile.run(() => this.sweep(checkpoint));
     this.metrics.onCheckpoint(dirty.length, bytes, (performance.now() - startedMs) / 1000);
     return checkpoint;
   }
 
-  private async writeLeads(handles: readonly LeadHandle[], highWater: StreamMark): Promise<number> {
+  private async writeLeads(handles: readonly LeadHandle[], reach: Reach): Promise<number> {
     const rows: EncodedLead[] = [];
     let bytes = 0;
     for (const handle of handles) {
@@ -93,8 +89,8 @@ export class Checkpointer {
       bytes += row.state.length;
       rows.push(row);
     }
-    // An encoded lead counts as clean, so its state must not get lost here.
-    await this.writer.write('lead states', () => this.store.putLeads(rows, highWater));
+    // An encoded lead counts as clean, so its state must not get lost here: the store waits for room.
+    await this.store.putLeads(rows, reach);
     return bytes;
   }
 
@@ -103,6 +99,6 @@ export class Checkpointer {
     const leadsMax = Math.max(this.leadsPerTurn, Math.ceil(this.matcher.leadCount * SWEEP_FRACTION));
     const gone = this.matcher.forgetSilent(leadsMax, silentBefore);
     if (gone.length === 0) return;
-    await this.writer.write('the removal of silent leads', () => this.store.removeLeads(gone));
+    await this.store.removeLeads(gone);
   }
 }

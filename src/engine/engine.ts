@@ -1,5 +1,5 @@
 import { PREFETCHED_MAX } from '../matcher/leadTable.ts';
-import type { Matcher } from '../matcher/matcher.ts';
+import type { EncodedLead, Matcher } from '../matcher/matcher.ts';
 import type { Completion } from '../matcher/outcome.ts';
 import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
 import type { Delivery } from '../model/delivery.ts';
@@ -59,7 +59,7 @@ export interface ResumePoint {
  * Its duties, in this order, for each group:
  *  1. Apply every message at its position, replayed changes of sequences BEFORE the message after them.
  *  2. Commit the fires with their deliveries, and store what was rejected, BEFORE the next group or the next
- *     turn of a checkpoint. A write that fails is repeated until it succeeds: the feed waits.
+ *     turn of a checkpoint. A write that cannot be made is made later: the feed waits.
  *  3. Wake the outbox AFTER the rows are on disk, never before.
  */
 export class Engine {
@@ -85,7 +85,6 @@ export class Engine {
     this.checkpointer = new Checkpointer({
       ...options,
       turnstile: this.turnstile,
-      writer: this.writer,
       leadsPerTurn: options.leadsPerTurn ?? LEADS_PER_TURN,
     });
   }
@@ -114,6 +113,11 @@ export class Engine {
     return [...this.writer.trouble, `a group of messages has waited ${Math.round(seconds)} s for its writes`];
   }
 
+  /** Resolves when no group is processed any more, with the reason; only a restart helps then. */
+  get failed(): Promise<Error> {
+    return this.turnstile.failed;
+  }
+
   /** Loads sequences and lead states from the store. Returns the checkpoint that they stand at, if any. */
   load(): Checkpoint | null {
     const { matcher, catalog, store } = this.options;
@@ -125,7 +129,7 @@ export class Engine {
       this.loadedMark = checkpoint.stream;
       matcher.restoreClock(checkpoint.clockMicros, checkpoint.silentBefore);
     }
-    for (const { ou, leadId, state } of store.allLeads()) matcher.loadLead(ou, leadId, state);
+    for (const lead of store.allLeads()) loadLead(matcher, lead);
     catalog.expectReplay(Math.max(this.options.firesThrough(), matcher.appliedStreamSequenceMax));
     catalog.replayThrough(this.positionValue);
     return checkpoint;
@@ -186,7 +190,7 @@ export class Engine {
     }
     this.options.catalog.replayThrough(this.positionValue);
     await Promise.all([
-      fires.length > 0 ? this.writer.write('fires', () => this.commit(fires)) : undefined,
+      fires.length > 0 ? this.commit(fires) : undefined,
       ...rejections.map(([message, rejection]) =>
         this.writer.write('rejected events', () => this.options.storeRejected(message, rejection)),
       ),
@@ -205,7 +209,7 @@ export class Engine {
     this.checkpointed = position;
   }
 
-  /** Lets writes that cannot be made fail, so that the program can stop; what they held is replayed. */
+  /** Lets rejections that cannot be stored fail, so that the program can stop; they are replayed. */
   abandonWrites(): void {
     this.writer.abandon();
   }
@@ -275,7 +279,7 @@ export class Engine {
     flushed.then(this.options.onDeliveriesDurable, (error: unknown) => {
       this.options.logger.error(
         { err: error },
-        'fires were committed but could not be flushed; they go out after a restart',
+        'fires could not be brought to disk; they go out after a restart',
       );
     });
     await committed;
@@ -314,6 +318,15 @@ export class Engine {
     }
     const { arrivalMicros, data } = this.lastMessage;
     return { messageArrivalMicros: arrivalMicros, messageDigest: this.options.digestOf(data) };
+  }
+}
+
+function loadLead(matcher: Matcher, { ou, leadId, state }: EncodedLead): void {
+  try {
+    matcher.loadLead(ou, leadId, state);
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new Error(`the state of lead ${JSON.stringify(leadId)} of OU ${ou} cannot be read: ${problem}`);
   }
 }
 

@@ -1,30 +1,32 @@
-import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
+import type { Checkpoint, Reach, StreamMark } from '../model/checkpoint.ts';
 import type { Delivery } from '../model/delivery.ts';
 import type { FeedMessage, LeadId, OuId, Rejection, RejectionReason } from '../model/event.ts';
 import type { Fire } from '../model/fire.ts';
 import type { Sequence, SequenceChange } from '../model/sequence.ts';
 
-/** What the engine needs of the store. Writes become durable in the order in which they are asked for. */
+/**
+ * What the engine needs of the store. Writes become durable in the order in which they are asked for. One that
+ * cannot be made waits, and those behind it with it; it rejects only when the program stops or has to.
+ */
 export interface StateStorePort {
+  /** Why writes wait, in a sentence; null while they do not. */
+  readonly trouble: string | null;
   checkpoint(): Checkpoint | null;
   allSequences(): Sequence[];
   changesSinceCheckpoint(): SequenceChange[];
-  /** How many changes were ever recorded. */
+  /** How many changes were ever recorded, those included that wait to be written. */
   changeCount(): number;
   /** Each state is valid until the next is taken. */
   allLeads(): Iterable<{ readonly ou: OuId; readonly leadId: LeadId; readonly state: Uint8Array }>;
   /** Resolves when on disk. */
   recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void>;
   highWater(): StreamMark | null;
-  /** Resolves when committed, with `highWater` in the same transaction. */
-  putLeads(
-    rows: readonly { ou: OuId; leadId: LeadId; state: Uint8Array }[],
-    highWater: StreamMark,
-  ): Promise<void>;
+  /** Resolves when committed; that it reaches so far is noted in the same transaction. */
+  putLeads(rows: readonly { ou: OuId; leadId: LeadId; state: Uint8Array }[], reach: Reach): Promise<void>;
   /** Resolves when committed. */
   removeLeads(keys: readonly { readonly ou: OuId; readonly leadId: LeadId }[]): Promise<void>;
   /** Resolves when on disk. */
-  putCheckpoint(checkpoint: Checkpoint, highWater: StreamMark): Promise<void>;
+  putCheckpoint(checkpoint: Checkpoint, reach: Reach): Promise<void>;
 }
 
 export interface FireEntry {

@@ -5,6 +5,11 @@
 export class Turnstile {
   private tail: Promise<unknown> = Promise.resolve();
   private error: Error | null = null;
+  private reportFailure: (failure: Error) => void = () => {};
+  /** Resolves when a step has failed. */
+  readonly failed = new Promise<Error>((resolve) => {
+    this.reportFailure = resolve;
+  });
 
   /** Why no step runs any more; null while they do. */
   get failure(): Error | null {
@@ -18,6 +23,7 @@ export class Turnstile {
         return await step();
       } catch (error) {
         this.error = error instanceof Error ? error : new Error(String(error));
+        this.reportFailure(this.error);
         throw this.error;
       }
     });

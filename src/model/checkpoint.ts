@@ -18,6 +18,9 @@ export interface Checkpoint {
   readonly stream: StreamMark;
 }
 
+/** How far into the stream something reaches. */
+export type Reach = Pick<Checkpoint, 'position' | 'stream'>;
+
 /** The identity of a stream and of the last message read from it. */
 export interface StreamMark {
   readonly name: string;

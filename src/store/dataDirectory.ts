@@ -1,7 +1,20 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const LOCK_NAME = 'program.lock';
+/** What `flock` ends with when somebody else holds the lock. */
+const FLOCK_HELD = 1;
 
 /** Creates a directory and those above it. Unlike Node's recursive form it fails where the system refuses. */
 export function makeDirectory(path: string): void {
@@ -12,23 +25,55 @@ export function makeDirectory(path: string): void {
 
 /**
  * Takes a data directory for this process, because two programs on one directory would both send what is due.
- * The lock is a file with the owner's process id and start time; one whose owner is gone is taken over.
+ * A file with the owner's process id and start time says who it is; one whose owner is gone is taken over.
+ * Containers that share a directory do not see each other's processes, so the kernel's lock on the directory
+ * itself is taken too, where the command `flock` (util-linux) is there to take it.
  *
  * @returns a function that gives the directory free
  * @throws Error when a living process owns it, or when it cannot be written
  */
 export function lockDataDirectory(dataDir: string): () => void {
   makeDirectory(dataDir);
+  const releaseKernelLock = takeKernelLock(dataDir);
+  try {
+    const releaseFile = claimFile(dataDir);
+    return () => {
+      releaseFile();
+      releaseKernelLock();
+    };
+  } catch (error) {
+    releaseKernelLock();
+    throw error;
+  }
+}
+
+/**
+ * Node offers no call for locks of files, but a lock of this kind belongs to the open file: the command takes
+ * it on ours, which it inherits, and it stays until we close it or end, however we end.
+ */
+function takeKernelLock(dataDir: string): () => void {
+  const file = openSync(dataDir, 'r');
+  const { status } = spawnSync('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', file] });
+  if (status === FLOCK_HELD) {
+    closeSync(file);
+    const owner = readIfThere(join(dataDir, LOCK_NAME));
+    const name =
+      owner !== undefined && isAlive(owner) ? nameOf(owner) : 'another program, maybe in another container,';
+    throw new Error(`DATA_DIR is in use: ${name} works on ${dataDir}`);
+  }
+  return () => closeSync(file);
+}
+
+function claimFile(dataDir: string): () => void {
   const path = join(dataDir, LOCK_NAME);
   const identity = `${process.pid} ${startTimeOf(process.pid)}`;
   const draft = `${path}.${process.pid}`;
-  writeFileSync(draft, identity);
   try {
+    writeFileSync(draft, identity);
     while (!claim(draft, path)) {
       const owner = readIfThere(path);
       if (owner !== undefined && owner !== identity && isAlive(owner)) {
-        const [pid] = owner.split(' ');
-        throw new Error(`DATA_DIR is in use: process ${pid} works on ${dataDir}`);
+        throw new Error(`DATA_DIR is in use: ${nameOf(owner)} works on ${dataDir}`);
       }
       setAside(path, `${path}.stale.${process.pid}`, owner);
     }
@@ -61,6 +106,10 @@ function setAside(path: string, aside: string, owner: string | undefined): void 
   } finally {
     rmSync(aside, { force: true });
   }
+}
+
+function nameOf(owner: string): string {
+  return `process ${owner.split(' ')[0]}`;
 }
 
 function isAlive(owner: string): boolean {

@@ -112,7 +112,7 @@ export class DeliveryStore {
 
   /** Moves a due row alone, for a delivery whose own row cannot be read. */
   async postpone(lane: string, dueAtMs: number, id: DeliveryId, untilMs: number): Promise<void> {
-    await this.#environment.root.childTransaction(() => {
+    await this.#environment.write(() => {
       void this.rows.due.remove([lane, dueAtMs, id]);
       this.rows.putDue(lane, untilMs, id);
     });
@@ -120,7 +120,7 @@ export class DeliveryStore {
 
   /** Stores an attempt and what became of its delivery: row, due row, filters and counters together. */
   async recordAttempt(after: Delivery, attempt: Attempt): Promise<void> {
-    await this.#environment.root.childTransaction(() => {
+    await this.#environment.write(() => {
       const before = this.rows.read(after.id);
       if (before === undefined) throw new Error(`delivery ${after.id} has no row to record an attempt on`);
       this.rows.replace([{ before, after }]);
@@ -172,7 +172,7 @@ export class DeliveryStore {
       const keys = Array.from(table.getKeys({ start, end, limit: CHUNK_ROWS }));
       const last = keys.at(-1);
       if (last === undefined) return changed;
-      changed += await this.#environment.root.childTransaction(() => {
+      changed += await this.#environment.write(() => {
         const changes = keys.flatMap((key) => {
           const before = this.#readable(String(key.at(-1)));
           return before === undefined ? [] : [{ before, after: change(before) }];

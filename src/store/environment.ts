@@ -2,9 +2,14 @@ import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { Packr } from 'msgpackr';
 import { makeDirectory } from './dataDirectory.ts';
+import { checkStoreFile, checkStoreHeader } from './fileCheck.ts';
+import { WriteQueue } from './writeQueue.ts';
 
-/** Address space to reserve. Growing a map while it is open leaves stale mappings behind, so it is set once. */
-const MAP_BYTES = 16 * 2 ** 30;
+/**
+ * Address space to reserve. Beyond it the library grows the map by itself, which leaves stale mappings behind
+ * until the next start.
+ */
+export const MAP_BYTES = 16 * 2 ** 30;
 
 type Key = Array<string | number>;
 export type Table = Database<Buffer, Key>;
@@ -22,29 +27,58 @@ export interface Environment {
    * in long strings, so they cannot hold any text. A value that was read is valid until the next is read.
    */
   bytesTable(name: string): BytesTable;
+  /** The way to write: in order, each step whole or not at all. Resolves when committed; see WriteQueue. */
+  write<T>(step: () => T): Promise<T>;
   /** Resolves when every write committed so far is on disk, not merely visible. */
   flushed(): Promise<void>;
+  /** Why writes wait, in a sentence; null while they do not. */
+  trouble(): string | null;
+  /** Resolves when the store can be written no more until it is opened again. */
+  readonly failed: Promise<Error>;
+  /** From now on what cannot be written at once is rejected, so that the program can stop. */
+  abandonWrites(): void;
   close(): Promise<void>;
 }
 
-/** Opens `<dataDir>/lmdb`, creating it when absent. Throws when the files are not a readable environment. */
-export function openEnvironment(dataDir: string): Environment {
+/**
+ * Opens `<dataDir>/lmdb`, creating it when absent.
+ *
+ * @param onTrouble told when writes begin to wait, for room on the disk say, and when they go on; without it
+ *   what cannot be written is rejected
+ * @throws Error in one line when the file is not one of LMDB; it stays as it is then
+ */
+export function openEnvironment(dataDir: string, onTrouble?: (trouble: string | null) => void): Environment {
   const path = join(dataDir, 'lmdb');
   makeDirectory(path);
-  const root = open({ path, mapSize: MAP_BYTES, maxDbs: 32, encoding: 'binary', noSubdir: false });
+  checkStoreHeader(join(path, 'data.mdb'));
+  // The queue groups writes itself. The library's grouping makes promises that nobody can listen to, and that
+  // end the process when a transaction fails.
+  const options = { mapSize: MAP_BYTES, maxDbs: 32, noSubdir: false, eventTurnBatching: false };
+  const root = open({ path, encoding: 'binary', ...options });
+  const queue = new WriteQueue(root, path, onTrouble);
   return {
     root,
+    write: (step) => queue.write(step),
+    flushed: () => queue.flushed(),
+    trouble: () => queue.trouble,
+    failed: queue.failed,
+    abandonWrites: () => queue.abandon(),
     table: (name) => root.openDB({ name, encoding: 'binary' }) as unknown as Table,
     bytesTable: (name) => {
       // The library's types do not know `encoder`, which its documentation offers.
       const options: object = { encoder: SHARED_BYTES, keyEncoding: 'binary' };
       return root.openDB(name, options) as unknown as BytesTable;
     },
-    flushed: async () => {
-      await root.flushed;
-    },
-    close: () => root.close(),
+    close: () => queue.close(),
   };
+}
+
+/**
+ * Reads the whole file in `<dataDir>/lmdb` before it is opened, because LMDB would end the process on a damaged
+ * page. Nobody may work on the directory. Throws Error in one line.
+ */
+export function checkEnvironment(dataDir: string): void {
+  checkStoreFile(join(dataDir, 'lmdb', 'data.mdb'));
 }
 
 /** Giving each row memory of its own is most of the time of reading a million of them. */

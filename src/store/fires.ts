@@ -66,7 +66,7 @@ export class FireStore {
    * already is skipped whole, because a replay must not send again what was sent.
    */
   commitFires(entries: readonly FireEntry[]): FireCommit {
-    const added = this.#environment.root.childTransaction(() => this.#insertNew(entries));
+    const added = this.#environment.write(() => this.#insertNew(entries));
     const committed = added.then(() => undefined);
     const flushed = added.then(async (deliveries) => {
       await this.#environment.flushed();

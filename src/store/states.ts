@@ -1,4 +1,4 @@
-import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
+import type { Checkpoint, Reach, StreamMark } from '../model/checkpoint.ts';
 import type { LeadId, OuId } from '../model/event.ts';
 import { partitionOf } from '../model/partition.ts';
 import type { Sequence, SequenceChange, SequenceId } from '../model/sequence.ts';
@@ -24,8 +24,8 @@ export interface LeadRow {
  * Tables: `meta` ["layout"], ["checkpoint"], ["high_water"] · `leads` (bytes) partition, ou, NUL, lead · `sequences` [ou, id] ·
  * `deleted_sequences` [ou, id] · `changes` ["change", ordinal].
  *
- * LMDB commits writes in the order in which they are made here, so a row is never durable before one that
- * was written earlier.
+ * Writes are committed in the order in which they are asked for here, also when some have to be made again, so
+ * a row is never durable before one that was written earlier.
  */
 export class StateStore {
   private readonly environment: Environment;
@@ -50,14 +50,26 @@ export class StateStore {
       lastKey === undefined ? (this.checkpoint()?.changes ?? 0) : Number(lastKey[1]) + 1;
   }
 
-  /** How many changes of sequences were ever recorded. */
+  /** Why writes wait, in a sentence; null while they do not. */
+  get trouble(): string | null {
+    return this.environment.trouble();
+  }
+
+  /** How many changes of sequences were ever recorded, those included that wait to be written. */
   changeCount(): number {
     return this.changeCountValue;
   }
 
   checkpoint(): Checkpoint | null {
     const row = this.meta.get(['checkpoint']);
-    return row === undefined ? null : unpackRow<Checkpoint>(row, [ROW_VERSION]);
+    if (row === undefined) return null;
+    try {
+      const checkpoint = unpackRow<Checkpoint>(row, [ROW_VERSION]);
+      if (!Number.isSafeInteger(checkpoint?.position)) throw new Error('it has no position');
+      return checkpoint;
+    } catch (error) {
+      throw new Error(`the checkpoint cannot be read: ${error instanceof Error ? error.message : error}`);
+    }
   }
 
   /** Every sequence as of the last change, all OUs. */
@@ -98,14 +110,14 @@ export class StateStore {
   async recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void> {
     const { before, after } = change;
     const ordinal = this.changeCountValue++;
-    await this.environment.root.transaction(() => {
+    await this.environment.write(() => {
       if (after !== null) {
         this.sequences.put([after.ou, after.id], packRow(ROW_VERSION, after));
       } else if (before !== null) {
         this.sequences.remove([before.ou, before.id]);
         this.deletedSequences.put([before.ou, before.id], packRow(ROW_VERSION, before));
       }
-      if (highWater !== null) this.meta.put(['high_water'], packRow(ROW_VERSION, highWater));
+      if (highWater !== null) this.raiseHighWater({ position: change.position, stream: highWater });
       this.changes.put([CHANGE, ordinal], packRow(ROW_VERSION, change));
     });
     await this.environment.flushed();
@@ -113,23 +125,22 @@ export class StateStore {
 
   /** How far into the stream any lead state or change on disk reaches; null before the first. */
   highWater(): StreamMark | null {
-    const row = this.meta.get(['high_water']);
-    return row === undefined ? null : unpackRow<StreamMark>(row, [ROW_VERSION]);
+    return this.reach()?.stream ?? null;
   }
 
   /**
    * Writes lead states and, with them, how far into the stream they reach; resolves when committed (not yet
    * on disk).
    */
-  async putLeads(rows: readonly LeadRow[], highWater: StreamMark): Promise<void> {
-    await this.environment.root.transaction(() => {
-      this.meta.put(['high_water'], packRow(ROW_VERSION, highWater));
+  async putLeads(rows: readonly LeadRow[], reach: Reach): Promise<void> {
+    await this.environment.write(() => {
+      this.raiseHighWater(reach);
       for (const { ou, leadId, state } of rows) this.leads.put(leadKey(ou, leadId), asBuffer(state));
     });
   }
 
   async removeLeads(keys: readonly { readonly ou: OuId; readonly leadId: LeadId }[]): Promise<void> {
-    await this.environment.root.transaction(() => {
+    await this.environment.write(() => {
       for (const { ou, leadId } of keys) this.leads.remove(leadKey(ou, leadId));
     });
   }
@@ -138,15 +149,35 @@ export class StateStore {
    * Writes the checkpoint and drops the changes made before it, in one transaction; resolves when on disk. To
    * be called after every lead state that the checkpoint covers was put.
    */
-  async putCheckpoint(checkpoint: Checkpoint, highWater: StreamMark): Promise<void> {
-    await this.environment.root.transaction(() => {
+  async putCheckpoint(checkpoint: Checkpoint, reach: Reach): Promise<void> {
+    await this.environment.write(() => {
       this.meta.put(['checkpoint'], packRow(ROW_VERSION, checkpoint));
-      this.meta.put(['high_water'], packRow(ROW_VERSION, highWater));
+      this.raiseHighWater(reach);
       for (const key of [...this.changes.getKeys({ end: [CHANGE, checkpoint.changes] })]) {
         this.changes.remove(key);
       }
     });
     await this.environment.flushed();
+  }
+
+  /**
+   * Notes how far what is written with it reaches. A replay writes again what lies before a mark that stands,
+   * and that mark stays: what it speaks of is on disk. Where numbers mean something else than they did (another
+   * stream, or an operator accepted one that counts anew), the old mark means nothing.
+   */
+  private raiseHighWater(reach: Reach): void {
+    const before = this.reach();
+    if (before !== null && before.position > reach.position && isNumberedAlike(before, reach)) return;
+    const row = { ...reach.stream, position: reach.position };
+    this.meta.put(['high_water'], packRow(ROW_VERSION, row));
+  }
+
+  /** A row without a position was written before there was one; the next mark replaces it. */
+  private reach(): Reach | null {
+    const row = this.meta.get(['high_water']);
+    if (row === undefined) return null;
+    const { position = 0, ...stream } = unpackRow<StreamMark & { position?: number }>(row, [ROW_VERSION]);
+    return { position, stream };
   }
 
   private checkLayout(): void {
@@ -160,6 +191,14 @@ export class StateStore {
       throw new Error(`the data directory has layout ${version}; this program reads up to ${LAYOUT_VERSION}`);
     }
   }
+}
+
+function isNumberedAlike(one: Reach, other: Reach): boolean {
+  return (
+    one.stream.name === other.stream.name &&
+    one.stream.created === other.stream.created &&
+    one.position - one.stream.sequence === other.position - other.stream.sequence
+  );
 }
 
 /** One byte of partition, then the OU, which has no NUL in it, a NUL, and the lead id. */

@@ -54,7 +54,8 @@ export function openTokenStore(
       const token = `st_${randomBytes(TOKEN_BYTES).toString('base64url')}`;
       const info = { id: `tok-${randomBytes(ID_BYTES).toString('hex')}`, ou, name, createdAtMs: nowMs() };
       const hash = sha256(token).toString('hex');
-      await table.put([hash], packRow(ROW_VERSION, { ...info, hash } satisfies Token));
+      const row = packRow(ROW_VERSION, { ...info, hash } satisfies Token);
+      await environment.write(() => void table.put([hash], row));
       await environment.flushed();
       return { token, info };
     },
@@ -66,7 +67,11 @@ export function openTokenStore(
     revoke: async (id) => {
       const token = stored().find((each) => each.id === id);
       if (token === undefined) return false;
-      const removed = await table.remove([token.hash]);
+      const removed = await environment.write(() => {
+        const isThere = table.doesExist([token.hash]);
+        void table.remove([token.hash]);
+        return isThere;
+      });
       await environment.flushed();
       return removed;
     },

@@ -22,6 +22,8 @@ type RebuildReason = (typeof REBUILD_REASONS)[number];
 
 /** Asked for at each scrape. A value that cannot be had now is undefined, and missing from the scrape. */
 export interface MetricSources {
+  /** 1 while nothing can be written to the store, 0 otherwise. */
+  storeWaits(): number | undefined;
   /** The stream sequence up to which messages are applied. */
   position(): number | undefined;
   /** Messages of the stream that are not applied yet. */
@@ -202,6 +204,7 @@ function registerGauges(registry: Registry, sources: MetricSources): void {
         else this.set(value);
       },
     });
+  gauge('store_waits', '1 while nothing can be written to the store.', () => sources.storeWaits());
   gauge('stream_position', 'Stream sequence up to which messages are applied.', () => sources.position());
   gauge('stream_lag_messages', 'Messages of the stream not applied yet.', () => sources.lagMessages());
   gauge('leads', 'Leads with state in memory.', () => sources.leads());

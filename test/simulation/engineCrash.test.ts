@@ -299,20 +299,6 @@ describe('an engine that crashes', () => {
 });
 
 describe('a checkpoint', () => {
-  it('is written again when the disk was full, and loses no lead state', async () => {
-    const store = new SimulatedStore();
-    const program = new Program(store, new Set());
-    await program.start();
-    const message = messagesOf([
-      { kind: 'group', messages: [{ lead: 0, type: 0, delay: 1, lag: 0, id: null }] },
-    ]).get(0)!;
-    await program.engine.process(message);
-    store.failNextPutLeads = true;
-    await program.engine.checkpoint();
-    expect([...store.allLeads()].map(({ leadId }) => leadId)).toEqual(['lead-0']);
-    expect(store.checkpoint()?.position).toBe(1);
-  });
-
   it('that waited behind a group whose effects could not be committed is not written', async () => {
     const store = new SimulatedStore();
     const program = new Program(store, new Set());

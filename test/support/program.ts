@@ -88,6 +88,30 @@ export async function startProgram({
   return program;
 }
 
+/** Starts the built program where it is to end by itself. Resolves to its exit code and its lines apart from the log's. */
+export async function runToEnd(
+  { dataDir, env = {} }: ProgramOptions,
+  program = MAIN,
+  args: readonly string[] = [],
+): Promise<{ readonly code: number | null; readonly lines: readonly string[] }> {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, DATA_DIR: dataDir, HTTP_PORT: '0', LOG_FORMAT: 'json', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  clearTimeout(late);
+  const lines = output.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
+  return { code, lines };
+}
+
 async function call<T>(url: string, method: string, path: string, body?: unknown): Promise<T> {
   const answer = await fetch(`${url}${path}`, {
     method,

@@ -1,5 +1,5 @@
 import type { FireEntry, StateStorePort } from '../../src/engine/ports.ts';
-import type { Checkpoint, StreamMark } from '../../src/model/checkpoint.ts';
+import type { Checkpoint, Reach, StreamMark } from '../../src/model/checkpoint.ts';
 import type { Fire } from '../../src/model/fire.ts';
 import type { Sequence, SequenceChange } from '../../src/model/sequence.ts';
 
@@ -25,8 +25,8 @@ class Disk {
 export class SimulatedStore implements StateStorePort {
   private readonly writes: Write[] = [];
   private disk = new Disk();
-  /** Set by a test to fail a write before it is made. */
-  failNextPutLeads = false;
+  /** Set by a test. */
+  trouble: string | null = null;
 
   get writeCount(): number {
     return this.writes.length;
@@ -77,13 +77,9 @@ export class SimulatedStore implements StateStorePort {
     return this.disk.highWater;
   }
 
-  async putLeads(rows: readonly Row[], highWater: StreamMark): Promise<void> {
-    if (this.failNextPutLeads) {
-      this.failNextPutLeads = false;
-      throw new Error('no space left on device');
-    }
-    await this.make((disk) => {
-      disk.highWater = highWater;
+  putLeads(rows: readonly Row[], { stream }: Reach): Promise<void> {
+    return this.make((disk) => {
+      disk.highWater = stream;
       for (const row of rows) disk.leads.set(`${row.ou}/${row.leadId}`, row);
     });
   }
@@ -94,10 +90,10 @@ export class SimulatedStore implements StateStorePort {
     });
   }
 
-  putCheckpoint(checkpoint: Checkpoint, highWater: StreamMark): Promise<void> {
+  putCheckpoint(checkpoint: Checkpoint, { stream }: Reach): Promise<void> {
     return this.make((disk) => {
       disk.checkpoint = checkpoint;
-      disk.highWater = highWater;
+      disk.highWater = stream;
       disk.changes = disk.changes.filter(({ ordinal }) => ordinal >= checkpoint.changes);
     });
   }

@@ -1,3 +1,5 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +30,30 @@ describe('the lock of a data directory', () => {
     writeFileSync(lock, `${process.ppid} 1`);
     lockDataDirectory(directory)();
     expect(readdirSync(directory)).toEqual([]);
+  });
+
+  const noFlock = spawnSync('flock', ['--version']).status === 0 ? null : 'no flock command here';
+
+  it.skipIf(noFlock !== null)(
+    `refuses a directory that a process which cannot be seen from here works on (${noFlock ?? 'flock found'})`,
+    async () => {
+      writeFileSync(join(directory, 'program.lock'), '4194999 12345');
+      const other = spawn('flock', [directory, 'sh', '-c', 'echo locked; read line'], { stdio: 'pipe' });
+      await once(other.stdout, 'data');
+      expect(() => lockDataDirectory(directory)).toThrow('DATA_DIR is in use: another program');
+      expect(readFileSync(join(directory, 'program.lock'), 'utf8')).toBe('4194999 12345');
+      other.stdin.end();
+      await once(other, 'close');
+      lockDataDirectory(directory)();
+    },
+  );
+
+  it.skipIf(noFlock !== null)('holds the lock of the kernel until it is given free', () => {
+    const unlock = lockDataDirectory(directory);
+    const tryLock = () => spawnSync('flock', ['-n', directory, 'true']).status;
+    expect(tryLock()).toBe(1);
+    unlock();
+    expect(tryLock()).toBe(0);
   });
 
   it('leaves nothing behind when it is given free', () => {

@@ -56,7 +56,7 @@ describe('the state store', () => {
       'x'.repeat(256),
     ];
     const rows = leadIds.map((leadId, index) => ({ ou: 'ou', leadId, state: Uint8Array.of(1, index) }));
-    await store.putLeads(rows, checkpointAt(7).stream);
+    await store.putLeads(rows, checkpointAt(7));
     const reopened = await reopen();
     expect(reopened.highWater()).toEqual(checkpointAt(7).stream);
     const found = Array.from(reopened.allLeads(), (row) => ({ ...row, state: Buffer.from(row.state) }));
@@ -73,7 +73,7 @@ describe('the state store', () => {
         { ou: 'one', leadId: 'lead', state: Uint8Array.of(1) },
         { ou: 'two', leadId: 'lead', state: Uint8Array.of(2) },
       ],
-      checkpointAt(7).stream,
+      checkpointAt(7),
     );
     await store.removeLeads([{ ou: 'one', leadId: 'lead' }]);
     expect([...store.allLeads()].map(({ ou }) => ou)).toEqual(['two']);
@@ -91,13 +91,13 @@ describe('the state store', () => {
     await second.recordChange({ position: 7, before: null, after: sequence('seq-2') }, null);
     await second.recordChange({ position: 9, before: sequence('seq-1', 'renamed'), after: null }, null);
     expect(second.changesSinceCheckpoint().map(({ position }) => position)).toEqual([7, 7, 7, 9]);
-    await second.putCheckpoint(checkpointAt(7, 3), checkpointAt(9).stream);
+    await second.putCheckpoint(checkpointAt(7, 3), checkpointAt(9));
     const third = await reopen();
     expect(third.changesSinceCheckpoint().map(({ position }) => position)).toEqual([9]);
     expect(third.checkpoint()).toEqual(checkpointAt(7, 3));
     expect(third.highWater()).toEqual(checkpointAt(9).stream);
     expect(third.changeCount()).toBe(4);
-    await third.putCheckpoint(checkpointAt(9, 4), checkpointAt(9).stream);
+    await third.putCheckpoint(checkpointAt(9, 4), checkpointAt(9));
     expect((await reopen()).changeCount()).toBe(4);
   });
 
@@ -108,6 +108,48 @@ describe('the state store', () => {
     expect(store.allSequences()).toEqual([]);
     expect(store.sequenceOf('ou', 'seq-1')?.name).toBe('seq-1');
     expect(store.sequenceOf('other', 'seq-1')).toBeUndefined();
+  });
+
+  it('never lowers the mark of how far it reaches, whoever writes after whom', async () => {
+    const store = new StateStore(environment);
+    await store.recordChange({ position: 9, before: null, after: sequence('seq-1') }, checkpointAt(9).stream);
+    await store.putLeads([], checkpointAt(7));
+    await store.putCheckpoint(checkpointAt(7), checkpointAt(8));
+    expect(store.highWater()).toEqual(checkpointAt(9).stream);
+    await store.putLeads([], checkpointAt(10));
+    expect(store.highWater()).toEqual(checkpointAt(10).stream);
+  });
+
+  it.each([
+    ['another name', { name: 'OTHER' }],
+    ['another birth', { created: 'now' }],
+    ['other numbers for the same positions', { sequence: 2 }],
+  ])('replaces that mark when the stream has %s', async (_what, change) => {
+    const store = new StateStore(environment);
+    await store.putLeads([], checkpointAt(9));
+    const stream = { ...checkpointAt(7).stream, ...change };
+    await store.putCheckpoint({ ...checkpointAt(7), stream }, { position: 7, stream });
+    expect(store.highWater()).toEqual(stream);
+  });
+
+  it('acknowledges a change only when it is on disk', async () => {
+    let flush = () => {};
+    const gate = new Promise<void>((resolve) => {
+      flush = resolve;
+    });
+    const store = new StateStore({ ...environment, flushed: () => gate });
+    let acknowledged = false;
+    const recorded = store
+      .recordChange({ position: 1, before: null, after: sequence('seq-1') }, null)
+      .then(() => {
+        acknowledged = true;
+      });
+    await environment.write(() => undefined);
+    await environment.flushed();
+    expect(store.allSequences().length).toBe(1);
+    expect(acknowledged).toBe(false);
+    flush();
+    await recorded;
   });
 
   it('refuses a layout that a newer program wrote, in words', async () => {

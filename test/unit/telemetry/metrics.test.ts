@@ -13,6 +13,7 @@ const nothing = {
 };
 
 const sources: MetricSources = {
+  storeWaits: () => 1,
   position: () => 42,
   lagMessages: () => 7,
   leads: () => 3,
@@ -92,6 +93,7 @@ describe('metrics', () => {
     const first = await scrape(metrics);
     expect(first.get('sequence_triggers_stream_position')).toBe('42');
     expect(first.get('sequence_triggers_stream_lag_messages')).toBe('7');
+    expect(first.get('sequence_triggers_store_waits')).toBe('1');
     expect(first.get('sequence_triggers_leads')).toBe('3');
     expect(first.get('sequence_triggers_held_events')).toBe('9');
     expect(first.get('sequence_triggers_sequences')).toBe('2');
