@@ -43,6 +43,7 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
     http = await serveHttp(createApp(apiPorts(config, core)), config.httpHost, config.httpPort);
     log.info({ host: config.httpHost, port: http.port }, 'serving HTTP');
     await core.outbox.start();
+    core.historyKeeper?.start();
     const opening = openStream(config, core);
     if (config.natsUrl === null) await opening;
     else opening.catch((error: unknown) => core.fail(error));
@@ -55,6 +56,7 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
     await http?.close();
     await core.room?.close();
     await core.outbox.drain(0);
+    await core.historyKeeper?.stop();
     await core.environment.close();
     unlock();
     throw error;
@@ -104,7 +106,7 @@ function program(
  * Waits for the group in hand and writes a last checkpoint, unless they cannot be written: then a replay makes
  * up for them.
  */
-async function stopEngine({ room, engine, environment, log }: Core): Promise<void> {
+async function stopEngine({ room, historyKeeper, engine, environment, log }: Core): Promise<void> {
   const late = setTimeout(() => {
     room?.rejected.close();
     engine.abandonWrites();
@@ -112,6 +114,7 @@ async function stopEngine({ room, engine, environment, log }: Core): Promise<voi
   }, WRITES_STOP_MS);
   try {
     await room?.feed.stop();
+    await historyKeeper?.stop();
     await engine.drain();
   } catch (error) {
     log.warn({ err: error }, 'no last checkpoint was written; the next start replays from the one before');

@@ -7,12 +7,14 @@ import { Matcher } from '../matcher/matcher.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { parseCidrs } from '../outbox/addressGuard.ts';
 import { EmailSender } from '../outbox/emailSender.ts';
+import { HistoryKeeper } from '../outbox/historyKeeper.ts';
 import { Outbox } from '../outbox/outbox.ts';
 import { planDeliveries } from '../outbox/plan.ts';
 import { WebhookSender } from '../outbox/webhookSender.ts';
 import { DeliveryStore } from '../store/deliveries.ts';
 import { checkEnvironment, type Environment, openEnvironment } from '../store/environment.ts';
 import { FireStore } from '../store/fires.ts';
+import { HistoryStore } from '../store/history.ts';
 import { StateStore } from '../store/states.ts';
 import { openTokenStore, type TokenStore } from '../store/tokens.ts';
 import { digestOf } from '../stream/reconcile.ts';
@@ -35,6 +37,9 @@ export interface Core {
   readonly catalog: Catalog;
   readonly engine: Engine;
   readonly outbox: Outbox;
+  readonly history: HistoryStore;
+  /** null: the history is kept for good. */
+  readonly historyKeeper: HistoryKeeper | null;
   readonly checkpoint: Checkpoint | null;
   readonly abort: AbortController;
   /** The stream, once it is connected. */
@@ -59,6 +64,7 @@ export function loadCore(config: Config, log: Logger): Core {
   const states = new StateStore(environment);
   const deliveries = new DeliveryStore(environment);
   const fires = new FireStore(environment, deliveries);
+  const history = new HistoryStore(environment, { fires, deliveries, states });
   const limits = {
     allowedLatenessMicros: config.allowedLatenessSeconds * 1e6,
     futureSkewMicros: config.futureSkewSeconds * 1e6,
@@ -78,8 +84,7 @@ export function loadCore(config: Config, log: Logger): Core {
     matcher,
     catalog,
     store: states,
-    commitFires: (entries) => fires.commitFires(entries),
-    firesThrough: () => fires.firesThrough(),
+    commitFires: (entries, reach) => fires.commitFires(entries, reach),
     storeRejected: (message, rejection) => {
       if (core.room === null) throw new Error('the stream is not connected');
       return core.room.rejected.store(message, rejection);
@@ -118,6 +123,11 @@ export function loadCore(config: Config, log: Logger): Core {
     catalog,
     engine,
     outbox,
+    history,
+    historyKeeper:
+      config.historyMaxAgeMs === 0
+        ? null
+        : new HistoryKeeper({ history, maxAgeMs: config.historyMaxAgeMs, log, metrics }),
     checkpoint,
     abort: new AbortController(),
     room: null,
@@ -167,7 +177,7 @@ function createOutbox(
 }
 
 function observe(core: Core): void {
-  const { metrics, engine, matcher, catalog, deliveries } = core;
+  const { metrics, engine, matcher, catalog, deliveries, history } = core;
   metrics.observe({
     storeWaits: () => (core.environment.trouble() === null ? 0 : 1),
     position: () => engine.committedPosition,
@@ -176,5 +186,9 @@ function observe(core: Core): void {
     heldEvents: () => matcher.heldEventCount,
     sequences: () => catalog.count,
     deliveriesByState: () => deliveries.countByState(),
+    oldestFireSeconds: () => {
+      const oldestMs = history.oldestFireMs();
+      return oldestMs === null ? undefined : (Date.now() - oldestMs) / 1000;
+    },
   });
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cidrs, duration, durations, integer, oneOf, text, tokens, urlOf } from './values.ts';
+import { ageOrForever, cidrs, duration, durations, integer, oneOf, text, tokens, urlOf } from './values.ts';
 
 const path = text(/^[^\0]{1,4096}$/, 'a path');
 
@@ -35,6 +35,7 @@ export const keys = {
     'an address such as alerts@example.com or Alerts <alerts@example.com>',
   ).nullable(),
   RETRY_SCHEDULE: durations(32),
+  HISTORY_MAX_AGE: ageOrForever(),
   LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
   LOG_FORMAT: oneOf('json', 'pretty').nullable(),
 } as const;
@@ -94,6 +95,8 @@ export const configSchema = z
     emailFrom: raw.EMAIL_FROM,
     /** Delay before each attempt; its length is the number of attempts. */
     retryScheduleMs: raw.RETRY_SCHEDULE,
+    /** How long fires and deliveries are kept after the last thing that happened to them; 0: for good. */
+    historyMaxAgeMs: raw.HISTORY_MAX_AGE,
     logLevel: raw.LOG_LEVEL,
     /** null: pretty on a terminal, json otherwise. */
     logFormat: raw.LOG_FORMAT,

@@ -71,6 +71,15 @@ export function duration(allowed: string) {
     .describe(allowed);
 }
 
+/** How long something is kept, in milliseconds: a second or more, or 0, which is for good. */
+export function ageOrForever() {
+  const allowed =
+    'a duration of 1s or more such as 90d or 12h; a number alone is in seconds, 0 keeps for good';
+  return duration(allowed)
+    .refine((durationMs) => durationMs === 0 || durationMs >= 1_000)
+    .describe(allowed);
+}
+
 /** A comma-separated list, or a JSON array; entries are trimmed, an empty list is allowed. */
 function entries<Entry extends z.ZodType>(entry: Entry) {
   const split = z.string().transform((value) => {

@@ -1,7 +1,7 @@
 import { PREFETCHED_MAX } from '../matcher/leadTable.ts';
 import type { EncodedLead, Matcher } from '../matcher/matcher.ts';
 import type { Completion } from '../matcher/outcome.ts';
-import type { Checkpoint, StreamMark } from '../model/checkpoint.ts';
+import type { Checkpoint, Reach, StreamMark } from '../model/checkpoint.ts';
 import type { Delivery } from '../model/delivery.ts';
 import type { FeedMessage, LeadEvent, Rejection } from '../model/event.ts';
 import type { Catalog } from './catalog.ts';
@@ -28,8 +28,6 @@ export interface EngineOptions {
   readonly catalog: Catalog;
   readonly store: StateStorePort;
   readonly commitFires: CommitFires;
-  /** Furthest position of a fire on disk; 0 before the first. */
-  readonly firesThrough: () => number;
   readonly storeRejected: StoreRejected;
   readonly planDeliveries: PlanDeliveries;
   /** How a checkpoint recognizes a message by its bytes; start-up compares by the same. */
@@ -130,7 +128,7 @@ export class Engine {
       matcher.restoreClock(checkpoint.clockMicros, checkpoint.silentBefore);
     }
     for (const lead of store.allLeads()) loadLead(matcher, lead);
-    catalog.expectReplay(Math.max(this.options.firesThrough(), matcher.appliedStreamSequenceMax));
+    catalog.expectReplay(store.highWater()?.position ?? 0);
     catalog.replayThrough(this.positionValue);
     return checkpoint;
   }
@@ -140,7 +138,7 @@ export class Engine {
    * that does not hold that message any more has lost its end.
    */
   highWater(): StreamMark | null {
-    return this.options.store.highWater();
+    return this.options.store.highWater()?.stream ?? null;
   }
 
   /** Takes its place in the stream that was found, and starts to write checkpoints. To be called once, after `load`. */
@@ -245,7 +243,7 @@ export class Engine {
       case 'held':
         counts.held++;
         if (outcome.completions.length > 0 && 'event' in decoded) {
-          this.collectFires(outcome.completions, decoded.event, counts, fires);
+          this.collectFires(outcome.completions, atPosition(decoded.event, position), counts, fires);
         }
         return;
       default:
@@ -275,7 +273,7 @@ export class Engine {
   }
 
   private async commit(fires: readonly FireEntry[]): Promise<void> {
-    const { committed, flushed } = this.options.commitFires(fires);
+    const { committed, flushed } = this.options.commitFires(fires, this.reach());
     flushed.then(this.options.onDeliveriesDurable, (error: unknown) => {
       this.options.logger.error(
         { err: error },
@@ -301,6 +299,11 @@ export class Engine {
       changes: this.options.store.changeCount(),
       stream: this.mark()!,
     };
+  }
+
+  private reach(): Reach | null {
+    const stream = this.mark();
+    return stream === null ? null : { position: this.positionValue, stream };
   }
 
   /** The message at the position, for recognizing it again; null before the stream was found. */

@@ -20,7 +20,8 @@ export interface StateStorePort {
   allLeads(): Iterable<{ readonly ou: OuId; readonly leadId: LeadId; readonly state: Uint8Array }>;
   /** Resolves when on disk. */
   recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void>;
-  highWater(): StreamMark | null;
+  /** How far into the stream any lead state, change or fire on disk reaches; null before the first. */
+  highWater(): Reach | null;
   /** Resolves when committed; that it reaches so far is noted in the same transaction. */
   putLeads(rows: readonly { ou: OuId; leadId: LeadId; state: Uint8Array }[], reach: Reach): Promise<void>;
   /** Resolves when committed. */
@@ -34,8 +35,14 @@ export interface FireEntry {
   readonly deliveries: readonly Delivery[];
 }
 
-/** Writes fires and their deliveries in one transaction; those that stand already are left as they are. */
-export type CommitFires = (entries: readonly FireEntry[]) => {
+/**
+ * Writes fires and their deliveries in one transaction, and how far into the stream the messages reach that led
+ * to them; those that stand already are left as they are.
+ */
+export type CommitFires = (
+  entries: readonly FireEntry[],
+  reach: Reach | null,
+) => {
   readonly committed: Promise<void>;
   /** Resolves when on disk, with the deliveries that are new. */
   readonly flushed: Promise<readonly Delivery[]>;

@@ -76,6 +76,11 @@ export class LaneSet {
     }
   }
 
+  /** Lanes in memory. */
+  get size(): number {
+    return this.#lanes.size;
+  }
+
   /** Entries in memory, replaced alarms included. */
   get alarmCount(): number {
     return this.#alarms.size;

@@ -88,6 +88,11 @@ export class Outbox {
     return this.#attempts.size;
   }
 
+  /** What is held in memory beside the attempts under way: destinations and alarms. */
+  get entryCount(): number {
+    return this.#lanes.size + this.#lanes.alarmCount;
+  }
+
   /** Holds or releases emails as configured, then begins with everything that is due. */
   async start(): Promise<void> {
     const { queue, emailSender, log } = this.#options;

@@ -45,3 +45,53 @@ export type SequenceOf = (ou: OuId, id: SequenceId) => Sequence | undefined;
 export interface OutboxMetrics {
   onAttempt(attempt: { channel: Channel; outcome: Attempt['outcome']; durationMs: number }): void;
 }
+
+/** How far a walk through the old fires has come: an OU, and the last fire looked at. */
+export interface WalkPlace {
+  readonly ou: OuId;
+  readonly behind: { readonly firedAtMicros: number; readonly id: FireId } | null;
+}
+
+export interface SequencePlace {
+  readonly ou: OuId;
+  readonly id: SequenceId;
+}
+
+/** What one step of a removal did, and where the next one goes on; null: the walk is through. */
+export interface RemovalStep {
+  readonly removed: { readonly fires: number; readonly deliveries: number; readonly attempts: number };
+  /** Old fires that were left in place. */
+  readonly kept: number;
+  readonly next: WalkPlace | null;
+}
+
+/** What is remembered of the wall clock between rounds of removal, in milliseconds. */
+export interface ClockMemory {
+  readonly seenMs: number;
+  /** Nothing is removed before. */
+  readonly trustedFromMs: number;
+}
+
+/** Fires, deliveries and deleted sequences of the past, removed in small steps. */
+export interface HistoryPort {
+  /** The arrival clock of the stream at the checkpoint on disk; null before the first. */
+  arrivalClockMs(): number | null;
+  clockMemory(): ClockMemory | null;
+  rememberClock(memory: ClockMemory): Promise<void>;
+  /** Removes fires that are over since before `untilMs`, in one short transaction. */
+  removeStep(from: WalkPlace | null, untilMs: number): Promise<RemovalStep>;
+  /** Removes deleted sequences that nothing refers to any more, in one short transaction. */
+  removeSequencesStep(from: SequencePlace | null): Promise<{
+    readonly removed: number;
+    readonly next: SequencePlace | null;
+  }>;
+}
+
+export interface HistoryMetrics {
+  onRemoved(rows: {
+    readonly fires?: number;
+    readonly deliveries?: number;
+    readonly attempts?: number;
+    readonly sequences?: number;
+  }): void;
+}

@@ -160,6 +160,11 @@ export class DeliveryStore {
     for (const { id } of deliveries) this.#unflushed.delete(id);
   }
 
+  /** Deliveries held in memory because they are not on disk yet. */
+  get unflushedCount(): number {
+    return this.#unflushed.size;
+  }
+
   async #changeAll(
     table: DeliveryRows['due'],
     first: string,

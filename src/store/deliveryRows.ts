@@ -7,6 +7,8 @@ import {
   type DeliveryId,
   type DeliveryState,
 } from '../model/delivery.ts';
+import type { OuId } from '../model/event.ts';
+import type { SequenceId } from '../model/sequence.ts';
 import type { Environment, Table } from './environment.ts';
 import { packRow, unpackRow } from './environment.ts';
 
@@ -69,7 +71,7 @@ export class DeliveryRows {
 
   /** Attempts in the order they were made. */
   readAttempts(id: DeliveryId): Attempt[] {
-    const range = this.attempts.getRange({ start: [id], end: [id, Number.MAX_SAFE_INTEGER] });
+    const range = this.attempts.getRange(attemptsOf(id));
     return Array.from(range, ({ value }) => unpackRow<Attempt>(value, READABLE_VERSIONS));
   }
 
@@ -93,6 +95,30 @@ export class DeliveryRows {
     this.#addToCounts(counts);
   }
 
+  /** Removes the deliveries, as they stand on disk, with all their entries. Returns how many attempts went along. */
+  remove(deliveries: readonly Delivery[]): number {
+    const counts = new Map<DeliveryState, number>();
+    let attempts = 0;
+    for (const delivery of deliveries) {
+      void this.deliveries.remove([delivery.id]);
+      this.#moveAllEntries(delivery, null);
+      addTo(counts, delivery.state, -1);
+      for (const key of [...this.attempts.getKeys(attemptsOf(delivery.id))]) {
+        void this.attempts.remove(key);
+        attempts += 1;
+      }
+    }
+    this.#addToCounts(counts);
+    return attempts;
+  }
+
+  /** Whether any delivery is of the sequence. */
+  hasDeliveryOf(ou: OuId, sequenceId: SequenceId): boolean {
+    const prefix = filterPrefix(ou, sequenceId, undefined);
+    const bounds = { start: prefix, end: [...prefix, Number.MAX_SAFE_INTEGER], limit: 1 };
+    return [...this.index.getKeys(bounds)].length > 0;
+  }
+
   putAttempt(id: DeliveryId, attempt: Attempt): void {
     void this.attempts.put([id, attempt.number], packRow(ROW_VERSION, attempt));
   }
@@ -109,7 +135,11 @@ export class DeliveryRows {
 
   #write(before: Delivery | null, after: Delivery): void {
     void this.deliveries.put([after.id], packRow(ROW_VERSION, after));
-    moveEntries(this.index, before === null ? [] : filterKeys(before), filterKeys(after));
+    this.#moveAllEntries(before, after);
+  }
+
+  #moveAllEntries(before: Delivery | null, after: Delivery | null): void {
+    moveEntries(this.index, filterKeys(before), filterKeys(after));
     moveEntries(this.due, dueKeys(before), dueKeys(after));
     moveEntries(this.held, heldKeys(before), heldKeys(after));
   }
@@ -133,13 +163,19 @@ export function filterPrefix(ou: string, sequenceId: string | undefined, state: 
   return state === undefined ? [ou, 'seq', sequenceId] : [ou, 'seqstate', sequenceId, state];
 }
 
-function filterKeys({ ou, sequenceId, state, createdAtMs, id }: Delivery): Key[] {
+function filterKeys(delivery: Delivery | null): Key[] {
+  if (delivery === null) return [];
+  const { ou, sequenceId, state, createdAtMs, id } = delivery;
   return [
     [...filterPrefix(ou, undefined, undefined), createdAtMs, id],
     [...filterPrefix(ou, undefined, state), createdAtMs, id],
     [...filterPrefix(ou, sequenceId, undefined), createdAtMs, id],
     [...filterPrefix(ou, sequenceId, state), createdAtMs, id],
   ];
+}
+
+function attemptsOf(id: DeliveryId): { start: Key; end: Key } {
+  return { start: [id], end: [id, Number.MAX_SAFE_INTEGER] };
 }
 
 function dueKeys(delivery: Delivery | null): Key[] {

@@ -1,16 +1,12 @@
-import { createHash } from 'node:crypto';
-import type { Delivery, DeliveryId } from '../model/delivery.ts';
+import type { Reach } from '../model/checkpoint.ts';
+import type { Delivery } from '../model/delivery.ts';
 import type { LeadId, OuId } from '../model/event.ts';
 import type { Fire, FireId } from '../model/fire.ts';
 import type { SequenceId } from '../model/sequence.ts';
 import type { DeliveryStore } from './deliveries.ts';
-import { type Environment, packRow, type Table, unpackRow } from './environment.ts';
-
-const ROW_VERSION = 1;
-const READABLE_VERSIONS = [ROW_VERSION];
-const PRESENT = Buffer.from([ROW_VERSION]);
-
-type Key = Array<string | number>;
+import type { Environment, Table } from './environment.ts';
+import { FireRows, filterPrefix } from './fireRows.ts';
+import { raiseHighWater } from './highWater.ts';
 
 /** A fire with the deliveries it gives rise to. */
 export interface FireEntry {
@@ -36,37 +32,30 @@ export interface FireCommit {
   readonly flushed: Promise<readonly Delivery[]>;
 }
 
-interface FireRow {
-  readonly fire: Fire;
-  readonly deliveryIds: readonly DeliveryId[];
-}
-
-/**
- * Fires and their indexes. The table `fires` holds the rows by id; `fire_index` has one entry per filter:
- * ou, `all` | `seq`, sequence | `lead`, lead | `seqlead`, sequence, lead, then firedAtMicros and id. `meta` has
- * the furthest stream position of a fire under ["fires_through"].
- */
+/** Fires, stored together with the deliveries that they give rise to. */
 export class FireStore {
+  readonly rows: FireRows;
   readonly #environment: Environment;
   readonly #deliveries: DeliveryStore;
-  readonly #fires: Table;
-  readonly #index: Table;
   readonly #meta: Table;
 
   constructor(environment: Environment, deliveries: DeliveryStore) {
     this.#environment = environment;
     this.#deliveries = deliveries;
-    this.#fires = environment.table('fires');
-    this.#index = environment.table('fire_index');
+    this.rows = new FireRows(environment);
     this.#meta = environment.table('meta');
   }
 
   /**
    * Stores fires and deliveries in one transaction, in the order of the calls. An entry whose fire stands
-   * already is skipped whole, because a replay must not send again what was sent.
+   * already is skipped whole, because a replay must not send again what was sent. `reach` is how far
+   * into the stream the messages go that led to them.
    */
-  commitFires(entries: readonly FireEntry[]): FireCommit {
-    const added = this.#environment.write(() => this.#insertNew(entries));
+  commitFires(entries: readonly FireEntry[], reach: Reach | null = null): FireCommit {
+    const added = this.#environment.write(() => {
+      if (reach !== null) raiseHighWater(this.#meta, reach);
+      return this.#insertNew(entries);
+    });
     const committed = added.then(() => undefined);
     const flushed = added.then(async (deliveries) => {
       await this.#environment.flushed();
@@ -79,21 +68,15 @@ export class FireStore {
     return { committed, flushed };
   }
 
-  /** Furthest stream position of a fire; 0 before the first. */
-  firesThrough(): number {
-    const row = this.#meta.get(['fires_through']);
-    return row === undefined ? 0 : unpackRow<number>(row, READABLE_VERSIONS);
-  }
-
   /** One fire of the OU; undefined also when it belongs to another OU. */
   fire(ou: OuId, id: FireId): Fire | undefined {
-    const row = this.#read(id);
+    const row = this.rows.read(id);
     return row?.fire.ou === ou ? row.fire : undefined;
   }
 
   /** The deliveries of a fire, in the order they were planned; none for a fire of another OU. */
   deliveriesOf(ou: OuId, id: FireId): Delivery[] {
-    const row = this.#read(id);
+    const row = this.rows.read(id);
     if (row?.fire.ou !== ou) return [];
     return row.deliveryIds.flatMap((deliveryId) => this.#deliveries.rows.read(deliveryId) ?? []);
   }
@@ -108,11 +91,11 @@ export class FireStore {
       reverse: true,
     };
     // A copy, because the count is asked for by a mark that the library leaves on the options.
-    const total = this.#index.getKeysCount({ ...bounds });
+    const total = this.rows.index.getKeysCount({ ...bounds });
     const page = { ...bounds, offset: (query.page - 1) * query.limit, limit: query.limit };
     const fires: Fire[] = [];
-    for (const key of this.#index.getKeys(page)) {
-      const row = this.#read(String(key.at(-1)));
+    for (const key of this.rows.index.getKeys(page)) {
+      const row = this.rows.read(String(key.at(-1)));
       if (row !== undefined) fires.push(row.fire);
     }
     return { fires, total };
@@ -120,47 +103,15 @@ export class FireStore {
 
   #insertNew(entries: readonly FireEntry[]): Delivery[] {
     const added: Delivery[] = [];
-    const throughBefore = this.firesThrough();
-    let through = throughBefore;
     for (const { fire, deliveries } of entries) {
-      if (this.#fires.doesExist([fire.id])) continue;
-      const row: FireRow = { fire, deliveryIds: deliveries.map((delivery) => delivery.id) };
-      void this.#fires.put([fire.id], packRow(ROW_VERSION, row));
-      for (const key of filterKeys(fire)) void this.#index.put(key, PRESENT);
+      if (this.rows.isStored(fire.id)) continue;
+      this.rows.insert({ fire, deliveryIds: deliveries.map((delivery) => delivery.id) });
       added.push(...deliveries);
-      through = Math.max(through, fire.streamSequence);
     }
-    if (through > throughBefore) void this.#meta.put(['fires_through'], packRow(ROW_VERSION, through));
     // Marked before the commit makes them visible, and only the new ones: one that stands already is on disk
     // or marked, and nobody would wake the outbox for it again.
     this.#deliveries.markUnflushed(added);
     this.#deliveries.rows.insert(added);
     return added;
   }
-
-  #read(id: FireId): FireRow | undefined {
-    const row = this.#fires.get([id]);
-    return row === undefined ? undefined : unpackRow<FireRow>(row, READABLE_VERSIONS);
-  }
-}
-
-function filterPrefix(ou: OuId, sequenceId: SequenceId | undefined, leadId: LeadId | undefined): Key {
-  if (leadId === undefined) return sequenceId === undefined ? [ou, 'all'] : [ou, 'seq', sequenceId];
-  return sequenceId === undefined
-    ? [ou, 'lead', leadKey(leadId)]
-    : [ou, 'seqlead', sequenceId, leadKey(leadId)];
-}
-
-function filterKeys({ ou, sequenceId, leadId, firedAtMicros, id }: Fire): Key[] {
-  return [
-    [...filterPrefix(ou, undefined, undefined), firedAtMicros, id],
-    [...filterPrefix(ou, sequenceId, undefined), firedAtMicros, id],
-    [...filterPrefix(ou, undefined, leadId), firedAtMicros, id],
-    [...filterPrefix(ou, sequenceId, leadId), firedAtMicros, id],
-  ];
-}
-
-/** A digest, because a lead id may hold any character, and ordered keys do not keep all of them apart. */
-function leadKey(leadId: LeadId): string {
-  return createHash('sha256').update(leadId, 'utf16le').digest('base64url').slice(0, 22);
 }

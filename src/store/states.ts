@@ -3,6 +3,7 @@ import type { LeadId, OuId } from '../model/event.ts';
 import { partitionOf } from '../model/partition.ts';
 import type { Sequence, SequenceChange, SequenceId } from '../model/sequence.ts';
 import { type BytesTable, type Environment, packRow, type Table, unpackRow } from './environment.ts';
+import { raiseHighWater, readHighWater } from './highWater.ts';
 
 /** Version of the whole layout; a store written by a newer program is refused, never rewritten. */
 const LAYOUT_VERSION = 1;
@@ -15,6 +16,11 @@ export interface LeadRow {
   readonly leadId: LeadId;
   /** As the matcher encodes it; opaque here. */
   readonly state: Uint8Array;
+}
+
+export interface SequenceKey {
+  readonly ou: OuId;
+  readonly id: SequenceId;
 }
 
 /**
@@ -117,15 +123,39 @@ export class StateStore {
         this.sequences.remove([before.ou, before.id]);
         this.deletedSequences.put([before.ou, before.id], packRow(ROW_VERSION, before));
       }
-      if (highWater !== null) this.raiseHighWater({ position: change.position, stream: highWater });
+      if (highWater !== null) raiseHighWater(this.meta, { position: change.position, stream: highWater });
       this.changes.put([CHANGE, ordinal], packRow(ROW_VERSION, change));
     });
     await this.environment.flushed();
   }
 
-  /** How far into the stream any lead state or change on disk reaches; null before the first. */
-  highWater(): StreamMark | null {
-    return this.reach()?.stream ?? null;
+  /**
+   * Looks at deleted sequences, at most so many, in the order of their keys from behind a place on, and removes
+   * those that no change since the checkpoint speaks of and that `isReferredTo` denies, in one transaction.
+   *
+   * @returns where the next call goes on; null when all were looked at.
+   */
+  removeDeleted(
+    behind: SequenceKey | null,
+    countMax: number,
+    isReferredTo: (key: SequenceKey) => boolean,
+  ): Promise<{ readonly removed: number; readonly next: SequenceKey | null }> {
+    return this.environment.write(() => {
+      const changed = new Set(this.changesSinceCheckpoint().map((change) => nameOf(sequenceIn(change))));
+      // The empty text makes the smallest key that is greater than that of the place.
+      const start = behind === null ? [] : [behind.ou, behind.id, ''];
+      const keys = [...this.deletedSequences.getKeys({ start, limit: countMax })].map(
+        ([ou, id]): SequenceKey => ({ ou: String(ou), id: String(id) }),
+      );
+      const unused = keys.filter((key) => !changed.has(nameOf(key)) && !isReferredTo(key));
+      for (const { ou, id } of unused) this.deletedSequences.remove([ou, id]);
+      return { removed: unused.length, next: keys.length < countMax ? null : keys.at(-1)! };
+    });
+  }
+
+  /** How far into the stream any lead state, change or fire on disk reaches; null before the first. */
+  highWater(): Reach | null {
+    return readHighWater(this.meta);
   }
 
   /**
@@ -134,7 +164,7 @@ export class StateStore {
    */
   async putLeads(rows: readonly LeadRow[], reach: Reach): Promise<void> {
     await this.environment.write(() => {
-      this.raiseHighWater(reach);
+      raiseHighWater(this.meta, reach);
       for (const { ou, leadId, state } of rows) this.leads.put(leadKey(ou, leadId), asBuffer(state));
     });
   }
@@ -152,32 +182,12 @@ export class StateStore {
   async putCheckpoint(checkpoint: Checkpoint, reach: Reach): Promise<void> {
     await this.environment.write(() => {
       this.meta.put(['checkpoint'], packRow(ROW_VERSION, checkpoint));
-      this.raiseHighWater(reach);
+      raiseHighWater(this.meta, reach);
       for (const key of [...this.changes.getKeys({ end: [CHANGE, checkpoint.changes] })]) {
         this.changes.remove(key);
       }
     });
     await this.environment.flushed();
-  }
-
-  /**
-   * Notes how far what is written with it reaches. A replay writes again what lies before a mark that stands,
-   * and that mark stays: what it speaks of is on disk. Where numbers mean something else than they did (another
-   * stream, or an operator accepted one that counts anew), the old mark means nothing.
-   */
-  private raiseHighWater(reach: Reach): void {
-    const before = this.reach();
-    if (before !== null && before.position > reach.position && isNumberedAlike(before, reach)) return;
-    const row = { ...reach.stream, position: reach.position };
-    this.meta.put(['high_water'], packRow(ROW_VERSION, row));
-  }
-
-  /** A row without a position was written before there was one; the next mark replaces it. */
-  private reach(): Reach | null {
-    const row = this.meta.get(['high_water']);
-    if (row === undefined) return null;
-    const { position = 0, ...stream } = unpackRow<StreamMark & { position?: number }>(row, [ROW_VERSION]);
-    return { position, stream };
   }
 
   private checkLayout(): void {
@@ -193,12 +203,14 @@ export class StateStore {
   }
 }
 
-function isNumberedAlike(one: Reach, other: Reach): boolean {
-  return (
-    one.stream.name === other.stream.name &&
-    one.stream.created === other.stream.created &&
-    one.position - one.stream.sequence === other.position - other.stream.sequence
-  );
+function sequenceIn({ before, after }: SequenceChange): SequenceKey {
+  const sequence = after ?? before;
+  if (sequence === null) throw new Error('a logged change holds no sequence');
+  return sequence;
+}
+
+function nameOf({ ou, id }: SequenceKey): string {
+  return JSON.stringify([ou, id]);
 }
 
 /** One byte of partition, then the OU, which has no NUL in it, a NUL, and the lead id. */

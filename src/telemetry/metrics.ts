@@ -18,6 +18,7 @@ export interface BatchCounts {
 }
 
 type SuppressionReason = 'once_per_lead' | 'cooldown';
+type HistoryTable = (typeof HISTORY_TABLES)[number];
 type RebuildReason = (typeof REBUILD_REASONS)[number];
 
 /** Asked for at each scrape. A value that cannot be had now is undefined, and missing from the scrape. */
@@ -37,6 +38,8 @@ export interface MetricSources {
     | Readonly<Partial<Record<DeliveryState, number>>>
     | undefined
     | Promise<Readonly<Partial<Record<DeliveryState, number>>> | undefined>;
+  /** Age of the oldest fire that is stored. */
+  oldestFireSeconds(): number | undefined;
 }
 
 /** Counts what the rooms report, each through the small part of this that it declares as its port. */
@@ -44,6 +47,8 @@ export interface Metrics {
   onGroup(counts: BatchCounts, messages: number, durationSeconds: number): void;
   onCheckpoint(rows: number, bytes: number, durationSeconds: number): void;
   onAttempt(channel: Channel, outcome: 'delivered' | 'failed', durationSeconds: number): void;
+  /** Rows of the history that were removed because of their age. */
+  onRemoved(rows: Readonly<Partial<Record<HistoryTable, number>>>): void;
   /** The consumer was made anew. A reason that is not in the list counts as `other`. */
   onFeedRebuild(reason: string): void;
   /** Stream sequences that were missing between two messages. */
@@ -65,6 +70,7 @@ const REJECTION_REASONS: readonly RejectionReason[] = [
   'too_late',
   'in_future',
 ];
+const HISTORY_TABLES = ['fires', 'deliveries', 'attempts', 'sequences'] as const;
 const CHANNELS: readonly Channel[] = ['webhook', 'email'];
 const ATTEMPT_OUTCOMES = ['delivered', 'failed'] as const;
 /** Client reports are many and free in form; a label needs few values. */
@@ -102,6 +108,9 @@ export function createMetrics(): Metrics {
     },
     onAttempt(channel, outcome, durationSeconds) {
       histograms.attemptSeconds.observe({ channel, outcome }, durationSeconds);
+    },
+    onRemoved(rows) {
+      for (const table of HISTORY_TABLES) counters.removed.inc({ table }, rows[table] ?? 0);
     },
     onFeedRebuild(reason) {
       const known = REBUILD_REASONS.find((name) => name === reason) ?? 'other';
@@ -148,6 +157,12 @@ function createCounters(registry: Registry) {
     fires: labelled('fires_total', 'Fires recorded; stale ones are not sent.', 'stale', ['false', 'true']),
     checkpointRows: counter('checkpoint_rows_total', 'Lead states written by checkpoints.'),
     checkpointBytes: counter('checkpoint_bytes_total', 'Bytes of lead states written by checkpoints.'),
+    removed: labelled(
+      'history_removed_total',
+      'Rows of the history that were removed because of their age, by table.',
+      'table',
+      HISTORY_TABLES,
+    ),
     rebuilds: labelled(
       'feed_rebuilds_total',
       'Consumers made anew, by the trouble before.',
@@ -209,6 +224,7 @@ function registerGauges(registry: Registry, sources: MetricSources): void {
   gauge('stream_lag_messages', 'Messages of the stream not applied yet.', () => sources.lagMessages());
   gauge('leads', 'Leads with state in memory.', () => sources.leads());
   gauge('held_events', 'Events held, over all leads.', () => sources.heldEvents());
+  gauge('oldest_fire_age_seconds', 'Age of the oldest fire in the store.', () => sources.oldestFireSeconds());
   gauge('sequences', 'Sequences defined, over all OUs.', () => sources.sequences());
   new Gauge({
     name: `${PREFIX}deliveries`,

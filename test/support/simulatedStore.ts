@@ -10,7 +10,12 @@ type Write = (disk: Disk) => void;
 /** What is on the simulated disk. */
 class Disk {
   checkpoint: Checkpoint | null = null;
-  highWater: StreamMark | null = null;
+  highWater: Reach | null = null;
+
+  raise(reach: Reach): void {
+    if (this.highWater === null || this.highWater.position <= reach.position) this.highWater = reach;
+  }
+
   readonly sequences = new Map<string, Sequence>();
   changes: { readonly ordinal: number; readonly change: SequenceChange }[] = [];
   changeCount = 0;
@@ -65,7 +70,7 @@ export class SimulatedStore implements StateStorePort {
 
   recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void> {
     return this.make((disk) => {
-      if (highWater !== null) disk.highWater = highWater;
+      if (highWater !== null) disk.raise({ position: change.position, stream: highWater });
       const sequence = change.after ?? change.before!;
       if (change.after === null) disk.sequences.delete(`${sequence.ou}/${sequence.id}`);
       else disk.sequences.set(`${sequence.ou}/${sequence.id}`, change.after);
@@ -73,13 +78,13 @@ export class SimulatedStore implements StateStorePort {
     });
   }
 
-  highWater(): StreamMark | null {
+  highWater(): Reach | null {
     return this.disk.highWater;
   }
 
-  putLeads(rows: readonly Row[], { stream }: Reach): Promise<void> {
+  putLeads(rows: readonly Row[], reach: Reach): Promise<void> {
     return this.make((disk) => {
-      disk.highWater = stream;
+      disk.raise(reach);
       for (const row of rows) disk.leads.set(`${row.ou}/${row.leadId}`, row);
     });
   }
@@ -90,16 +95,17 @@ export class SimulatedStore implements StateStorePort {
     });
   }
 
-  putCheckpoint(checkpoint: Checkpoint, { stream }: Reach): Promise<void> {
+  putCheckpoint(checkpoint: Checkpoint, reach: Reach): Promise<void> {
     return this.make((disk) => {
       disk.checkpoint = checkpoint;
-      disk.highWater = stream;
+      disk.raise(reach);
       disk.changes = disk.changes.filter(({ ordinal }) => ordinal >= checkpoint.changes);
     });
   }
 
-  commitFires = (entries: readonly FireEntry[]) => {
+  commitFires = (entries: readonly FireEntry[], reach: Reach | null) => {
     const committed = this.make((disk) => {
+      if (reach !== null) disk.raise(reach);
       for (const { fire } of entries) if (!disk.fires.has(fire.id)) disk.fires.set(fire.id, fire);
     });
     return { committed, flushed: committed.then(() => []) };

@@ -65,6 +65,7 @@ describe('the defaults', () => {
       retryScheduleMs: [
         0, 5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 50_400_000, 72_000_000, 86_400_000,
       ],
+      historyMaxAgeMs: 90 * 86_400_000,
       logLevel: 'info',
       logFormat: null,
     });
@@ -134,6 +135,8 @@ describe('a value that is not allowed', () => {
     ['NATS_URL', 'localhost:4222'],
     ['NATS_URL', 'http://localhost'],
     ['NATS_PORT', '-1'],
+    ['HISTORY_MAX_AGE', '999ms'],
+    ['HISTORY_MAX_AGE', 'forever'],
     ['EVENTS_STREAM', 'MY.EVENTS'],
     ['EVENTS_SUBJECT', 'events.*'],
     ['EVENTS_SUBJECT', 'my.events.>'],

@@ -20,6 +20,7 @@ const sources: MetricSources = {
   heldEvents: () => 9,
   sequences: () => 2,
   deliveriesByState: () => Promise.resolve({ pending: 4, dead: 1 }),
+  oldestFireSeconds: () => 60,
 };
 
 async function scrape(metrics: { render(): Promise<{ body: string }> }): Promise<Map<string, string>> {
@@ -66,10 +67,12 @@ describe('metrics', () => {
     expect(value('batch_duration_seconds_count')).toBe('2');
   });
 
-  it('count checkpoints, attempts, rebuilds and gaps', async () => {
+  it('count checkpoints, attempts, removals, rebuilds and gaps', async () => {
     const metrics = createMetrics();
     metrics.onCheckpoint(10, 2_000, 0.02);
     metrics.onAttempt('webhook', 'delivered', 0.1);
+    metrics.onRemoved({ fires: 3, deliveries: 5, attempts: 8 });
+    metrics.onRemoved({ fires: 1, sequences: 2 });
     metrics.onFeedRebuild('heartbeats_missed');
     metrics.onFeedRebuild('never heard of: subject a.b.c');
     metrics.onGap(12);
@@ -80,6 +83,10 @@ describe('metrics', () => {
     expect(value('checkpoint_duration_seconds_count')).toBe('1');
     const attempt = 'delivery_attempt_duration_seconds_count{channel="webhook",outcome="delivered"}';
     expect(value(attempt)).toBe('1');
+    const removed = ['fires', 'deliveries', 'attempts', 'sequences'].map((table) =>
+      value(`history_removed_total{table="${table}"}`),
+    );
+    expect(removed).toEqual(['4', '5', '8', '2']);
     expect(value('feed_rebuilds_total{reason="heartbeats_missed"}')).toBe('1');
     expect(value('feed_rebuilds_total{reason="other"}')).toBe('1');
     expect(value('feed_gaps_total')).toBe('1');
@@ -97,6 +104,7 @@ describe('metrics', () => {
     expect(first.get('sequence_triggers_leads')).toBe('3');
     expect(first.get('sequence_triggers_held_events')).toBe('9');
     expect(first.get('sequence_triggers_sequences')).toBe('2');
+    expect(first.get('sequence_triggers_oldest_fire_age_seconds')).toBe('60');
     expect(first.get('sequence_triggers_deliveries{state="pending"}')).toBe('4');
     expect(first.get('sequence_triggers_deliveries{state="held"}')).toBe('0');
     position = 43;

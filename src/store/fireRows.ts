@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import type { DeliveryId } from '../model/delivery.ts';
+import type { LeadId, OuId } from '../model/event.ts';
+import type { Fire, FireId } from '../model/fire.ts';
+import type { SequenceId } from '../model/sequence.ts';
+import { type Environment, packRow, type Table, unpackRow } from './environment.ts';
+
+const ROW_VERSION = 1;
+const READABLE_VERSIONS = [ROW_VERSION];
+/** The value of an index entry, whose whole content is its key. */
+const PRESENT = Buffer.from([ROW_VERSION]);
+/** Sorts behind the names of all filters, and so behind every entry of an OU. */
+const BEHIND_FILTERS = '~';
+
+type Key = Array<string | number>;
+
+/** A fire as it is stored: with the ids of its deliveries, in the order in which they were planned. */
+export interface FireRow {
+  readonly fire: Fire;
+  readonly deliveryIds: readonly DeliveryId[];
+}
+
+/** Where an entry lies in the index of all fires of an OU. */
+export interface FirePlace {
+  readonly firedAtMicros: number;
+  readonly id: FireId;
+}
+
+/**
+ * The tables of fires, and the writes that keep them in step. Every write method must be called inside one
+ * transaction of the environment.
+ *
+ * | table | key | holds |
+ * |---|---|---|
+ * | fires | id | the row |
+ * | fire_index | ou, `all` \| `seq`, sequence \| `lead`, lead \| `seqlead`, sequence, lead, then firedAtMicros, id | one entry per filter |
+ */
+export class FireRows {
+  readonly index: Table;
+  readonly #fires: Table;
+
+  constructor(environment: Environment) {
+    this.#fires = environment.table('fires');
+    this.index = environment.table('fire_index');
+  }
+
+  isStored(id: FireId): boolean {
+    return this.#fires.doesExist([id]);
+  }
+
+  /** Throws when the row is of a version that this program cannot read. */
+  read(id: FireId): FireRow | undefined {
+    const row = this.#fires.get([id]);
+    return row === undefined ? undefined : unpackRow<FireRow>(row, READABLE_VERSIONS);
+  }
+
+  insert(row: FireRow): void {
+    void this.#fires.put([row.fire.id], packRow(ROW_VERSION, row));
+    for (const key of filterKeys(row.fire)) void this.index.put(key, PRESENT);
+  }
+
+  remove(fire: Fire): void {
+    void this.#fires.remove([fire.id]);
+    for (const key of filterKeys(fire)) void this.index.remove(key);
+  }
+
+  /** The first OU with fires behind the given one, in the order of their names; '' is before all. */
+  ouBehind(ou: OuId): OuId | undefined {
+    const [key] = this.index.getKeys({ start: [ou, BEHIND_FILTERS], limit: 1 });
+    return key === undefined ? undefined : String(key[0]);
+  }
+
+  /** Fires of an OU that arrived before a time, the oldest first, from behind a place on. */
+  *olderThan(ou: OuId, untilMicros: number, behind: FirePlace | null): Generator<FirePlace> {
+    const all = filterPrefix(ou, undefined, undefined);
+    // The empty text makes the smallest key that is greater than that of the place.
+    const start = behind === null ? all : [...all, behind.firedAtMicros, behind.id, ''];
+    for (const key of this.index.getKeys({ start, end: [...all, untilMicros] })) {
+      yield { firedAtMicros: Number(key.at(-2)), id: String(key.at(-1)) };
+    }
+  }
+
+  /** Whether any fire is of the sequence. */
+  hasFireOf(ou: OuId, sequenceId: SequenceId): boolean {
+    const prefix = filterPrefix(ou, sequenceId, undefined);
+    const bounds = { start: prefix, end: [...prefix, Number.MAX_SAFE_INTEGER], limit: 1 };
+    return [...this.index.getKeys(bounds)].length > 0;
+  }
+
+  /** Arrival time of the oldest fire of all OUs, with one seek per OU; null without any. */
+  oldestMicros(): number | null {
+    let oldest: number | null = null;
+    for (let ou = this.ouBehind(''); ou !== undefined; ou = this.ouBehind(ou)) {
+      const [first] = this.olderThan(ou, Number.MAX_SAFE_INTEGER, null);
+      if (first !== undefined && (oldest === null || first.firedAtMicros < oldest))
+        oldest = first.firedAtMicros;
+    }
+    return oldest;
+  }
+}
+
+/** The part of an index key that a filter fixes; an arrival time and an id follow it. */
+export function filterPrefix(ou: OuId, sequenceId: SequenceId | undefined, leadId: LeadId | undefined): Key {
+  if (leadId === undefined) return sequenceId === undefined ? [ou, 'all'] : [ou, 'seq', sequenceId];
+  return sequenceId === undefined
+    ? [ou, 'lead', leadKey(leadId)]
+    : [ou, 'seqlead', sequenceId, leadKey(leadId)];
+}
+
+function filterKeys({ ou, sequenceId, leadId, firedAtMicros, id }: Fire): Key[] {
+  return [
+    [...filterPrefix(ou, undefined, undefined), firedAtMicros, id],
+    [...filterPrefix(ou, sequenceId, undefined), firedAtMicros, id],
+    [...filterPrefix(ou, undefined, leadId), firedAtMicros, id],
+    [...filterPrefix(ou, sequenceId, leadId), firedAtMicros, id],
+  ];
+}
+
+/** A digest, because a lead id may hold any character, and ordered keys do not keep all of them apart. */
+function leadKey(leadId: LeadId): string {
+  return createHash('sha256').update(leadId, 'utf16le').digest('base64url').slice(0, 22);
+}
