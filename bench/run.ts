@@ -1,3 +1,4 @@
+import { BACKLOG_VARIANTS, benchBacklog } from './backlog/index.ts';
 import { benchCheckpoint } from './checkpoint/index.ts';
 import { benchEndToEnd } from './endToEnd/index.ts';
 import { benchFireLatency } from './fireLatency/index.ts';
@@ -18,13 +19,15 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   fireLatency: { variants: [], run: ({ scale }) => benchFireLatency(scale) },
   endToEnd: { variants: [], run: ({ scale }) => benchEndToEnd(scale) },
   checkpoint: { variants: [], run: ({ scale }) => benchCheckpoint(scale) },
+  backlog: { variants: BACKLOG_VARIANTS, run: benchBacklog },
   peers: { variants: [], run: ({ scale }) => benchPeers(scale) },
 };
 
 const USAGE = `usage: npm run bench -- [NAME ...] [--scale N] [--only VARIANT,...]
   NAME     one of: ${Object.keys(BENCHMARKS).join(', ')}; all of them when absent
   --scale  share of the full workload, above 0 up to 1 (default 1)
-  --only   some variants of the one benchmark named; matcher has: ${MATCHER_VARIANTS.join(', ')}`;
+  --only   some variants of the one benchmark named; matcher has: ${MATCHER_VARIANTS.join(', ')};
+           backlog has: ${BACKLOG_VARIANTS.join(', ')}`;
 
 async function main(): Promise<void> {
   const variants = Object.entries(BENCHMARKS).map(([name, benchmark]) => [name, benchmark.variants] as const);
