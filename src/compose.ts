@@ -106,7 +106,8 @@ function program(
  * Waits for the group in hand and writes a last checkpoint, unless they cannot be written: then a replay makes
  * up for them.
  */
-async function stopEngine({ room, historyKeeper, engine, environment, log }: Core): Promise<void> {
+async function stopEngine(core: Core): Promise<void> {
+  const { room, historyKeeper, engine, environment, log } = core;
   const late = setTimeout(() => {
     room?.rejected.close();
     engine.abandonWrites();
@@ -114,6 +115,7 @@ async function stopEngine({ room, historyKeeper, engine, environment, log }: Cor
   }, WRITES_STOP_MS);
   try {
     await room?.feed.stop();
+    await core.consuming;
     await historyKeeper?.stop();
     await engine.drain();
   } catch (error) {

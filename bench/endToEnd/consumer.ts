@@ -4,6 +4,7 @@
  * message (`Usage`).
  */
 import { connect } from 'nats';
+import { unread } from '../../src/model/checkpoint.ts';
 import { openConnection } from '../../src/stream/connection.ts';
 import { EventFeed, type GroupHandler } from '../../src/stream/feed.ts';
 import type { Logger } from '../../src/stream/ports.ts';
@@ -89,7 +90,7 @@ async function feed(natsUrl: string, card: Workload, handler: GroupHandler): Pro
   const events = new EventFeed(connection.nats, streams, quiet);
   const since = usageSince();
   const usage = await new Promise<Usage>((resolve, reject) => {
-    events.start(0, async (group) => {
+    events.start(unread(streams.events), async (group) => {
       try {
         await handler(group);
       } catch (error) {

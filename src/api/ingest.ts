@@ -62,7 +62,7 @@ export function ingestRoutes(ports: Pick<ApiPorts, 'publish'>): Hono<ApiEnv> {
     const events = readEvents(await readJson(context));
     const result = await ports.publish(context.var.ou, events);
     if (!result.ok) {
-      throw unavailable('The events are not stored, since the stream does not answer; send them again.');
+      throw unavailable(`The events are not all stored: ${result.reason}. Send them again.`);
     }
     return context.json({ accepted: events.length, ids: events.map(({ id }) => id) }, 202);
   });

@@ -52,7 +52,8 @@ export interface IngestEvent {
   readonly metadata: Readonly<Record<string, unknown>> | null;
 }
 
-export type PublishResult = { readonly ok: true } | { readonly ok: false; readonly reason: 'unavailable' };
+/** `reason` says in a few words why they are not stored. */
+export type PublishResult = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
 /** Resolves ok once the stream has stored every one of the events. */
 export type Publish = (ou: OuId, events: readonly IngestEvent[]) => Promise<PublishResult>;

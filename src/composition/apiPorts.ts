@@ -11,8 +11,9 @@ export function apiPorts(config: Config, core: Core): ApiPorts {
     tokens: core.tokens,
     catalog,
     publish: async (ou, events) => {
-      const result = await core.room?.publisher.publish(ou, events.map(toPublish));
-      return result?.stored === true ? { ok: true } : { ok: false, reason: 'unavailable' };
+      if (core.room === null) return { ok: false, reason: 'the stream is not connected' };
+      const result = await core.room.publisher.publish(ou, events.map(toPublish));
+      return result.stored ? { ok: true } : { ok: false, reason: result.reason };
     },
     fires,
     deliveries,
@@ -60,6 +61,6 @@ function readiness(core: Core): Readiness {
   return {
     ready: reasons.length === 0,
     reasons,
-    details: { position: engine.committedPosition, lag: room?.feed.lag ?? null },
+    details: { position: engine.committedPosition, lag: room?.feed.lag ?? null, stream: core.streamPlace },
   };
 }

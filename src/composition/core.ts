@@ -17,13 +17,21 @@ import { FireStore } from '../store/fires.ts';
 import { HistoryStore } from '../store/history.ts';
 import { StateStore } from '../store/states.ts';
 import { openTokenStore, type TokenStore } from '../store/tokens.ts';
-import { digestOf } from '../stream/reconcile.ts';
+import { digestOf, type MismatchPolicy, type Verdict } from '../stream/reconcile.ts';
 import type { StreamRoom } from '../stream/room.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 
 /** Mail servers that scan contents take minutes to answer; giving up on them earlier sends copies. */
 const EMAIL_TIMEOUT_MS = 5 * 60_000;
+
+/** What the last comparison of the stream with the lead states found, and what came of it. */
+export interface StreamPlace {
+  readonly verdict: Verdict['outcome'];
+  readonly policy: MismatchPolicy;
+  /** Nothing is consumed, until a start with the policy `accept`. */
+  readonly halted: boolean;
+}
 
 /** What stands before the stream does. */
 export interface Core {
@@ -44,6 +52,10 @@ export interface Core {
   readonly abort: AbortController;
   /** The stream, once it is connected. */
   room: StreamRoom | null;
+  /** Null until the stream was looked at. */
+  streamPlace: StreamPlace | null;
+  /** Resolves when the feed has ended for good. */
+  consuming: Promise<void>;
   /** Why nothing is consumed; null once the feed runs. */
   obstacle: string | null;
   fail(error: unknown): void;
@@ -131,6 +143,8 @@ export function loadCore(config: Config, log: Logger): Core {
     checkpoint,
     abort: new AbortController(),
     room: null,
+    streamPlace: null,
+    consuming: Promise.resolve(),
     obstacle: 'connecting to NATS',
     fail(error) {
       core.obstacle = error instanceof Error ? error.message : String(error);
@@ -182,6 +196,7 @@ function observe(core: Core): void {
     storeWaits: () => (core.environment.trouble() === null ? 0 : 1),
     position: () => engine.committedPosition,
     lagMessages: () => core.room?.feed.lag,
+    streamPlace: () => core.streamPlace ?? undefined,
     leads: () => matcher.leadCount,
     heldEvents: () => matcher.heldEventCount,
     sequences: () => catalog.count,

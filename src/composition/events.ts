@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { executablePath } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
+import type { StreamMark } from '../model/checkpoint.ts';
+import { type MismatchPolicy, type Reconciliation, reconcile } from '../stream/reconcile.ts';
 import { openStreamRoom, type StreamRoom } from '../stream/room.ts';
 import type { Core } from './core.ts';
 
@@ -24,39 +26,68 @@ export async function openStream(config: Config, core: Core): Promise<void> {
 
 /** Connects, finds the place in the stream where the lead states stand, and lets the feed go on from there. */
 async function connectStream(config: Config, core: Core): Promise<void> {
-  const { log, engine, metrics } = core;
+  const { log, metrics } = core;
   core.room = await openStreamRoom(
     {
       ...config,
       path: executablePath(),
       signal: core.abort.signal,
+      onWaiting: (reason) => {
+        core.obstacle = reason;
+      },
       feed: {
         onGap: ({ from, to }) => metrics.onGap(to - from + 1),
         onRebuild: (reason) => metrics.onFeedRebuild(reason),
-        onHalt: (reason) => {
-          core.obstacle = reason;
-        },
       },
     },
     log,
   );
-  const { name, created } = core.room.streams.events;
-  const found = await findPlace(core, core.room, config.onStreamMismatch);
-  if (!found.proceed) {
-    core.obstacle = found.message;
-    log.error({ verdict: found.verdict }, found.message);
-    return;
+  const policy = config.onStreamMismatch;
+  const place = await findPlace(core, core.room, policy);
+  if (await takePlace(core, core.room, place, policy)) core.consuming = consume(core, core.room, policy);
+}
+
+/** Reads until the feed is stopped, or until the stream is one that the policy does not let it read. */
+async function consume(core: Core, room: StreamRoom, policy: MismatchPolicy): Promise<void> {
+  const { engine } = core;
+  void finishReplay(core, room);
+  for (let goesOn = true; goesOn; ) {
+    const ended = await room.feed.start(engine.mark() as StreamMark, (group) => engine.process(group));
+    if (ended.kind === 'stopped') return;
+    goesOn = await takePlace(core, room, reconcile(engine.mark(), ended.found, policy), policy).catch(
+      (error: unknown) => {
+        core.fail(error);
+        return false;
+      },
+    );
   }
-  log.info({ verdict: found.verdict, stream: name, startSequence: found.startSequence }, 'found the stream');
-  await engine.start({
-    streamName: name,
-    streamCreated: created,
-    startSequence: found.startSequence,
-    renumbered: !['fresh', 'resume', 'retention_gap'].includes(found.verdict.outcome),
-  });
+}
+
+/** Says what was found, and where the policy allows it has the engine go on there. Resolves with whether it does. */
+async function takePlace(
+  core: Core,
+  room: StreamRoom,
+  place: Reconciliation,
+  policy: MismatchPolicy,
+): Promise<boolean> {
+  const { log, engine, metrics } = core;
+  const { verdict, message, proceed } = place;
+  core.streamPlace = { verdict: verdict.outcome, policy, halted: !proceed };
+  if (!proceed) {
+    core.obstacle = message;
+    log.error({ verdict, policy }, message);
+    return false;
+  }
+  const { name } = room.streams.events;
+  const { created, startSequence } = place;
+  const fields = { verdict, policy, stream: name, startSequence };
+  if (message === null) log.info(fields, 'found the stream');
+  else log.warn(fields, message);
+  if (verdict.outcome === 'retention_gap') metrics.onGap(verdict.toSequence - verdict.fromSequence + 1);
+  const renumbered = !['fresh', 'resume', 'retention_gap'].includes(verdict.outcome);
+  await engine.start({ streamName: name, streamCreated: created, startSequence, renumbered });
   core.obstacle = null;
-  core.room.feed.start(engine.streamCursor, (group) => engine.process(group));
-  void finishReplay(core, core.room);
+  return true;
 }
 
 /** Makes the logged changes whose messages are gone from the stream, once all that is left of it was read. */
@@ -71,11 +102,12 @@ async function finishReplay({ catalog, abort }: Core, { feed }: StreamRoom): Pro
  * Compares the stream with the furthest message that a lead state contains, and when that still stands there,
  * says where to go on from the checkpoint.
  */
-async function findPlace(core: Core, room: StreamRoom, policy: Config['onStreamMismatch']) {
+async function findPlace(core: Core, room: StreamRoom, policy: MismatchPolicy): Promise<Reconciliation> {
   const highWater = core.engine.highWater();
-  if (core.checkpoint !== null && highWater !== null) {
-    const found = await room.reconcile({ ...core.checkpoint, stream: highWater }, policy);
-    if (found.verdict.outcome !== 'resume') return found;
+  // Before the first checkpoint there may be one as well, of a change of a sequence or of a crash since.
+  if (highWater !== null) {
+    const place = await room.reconcile(highWater, policy);
+    if (place.verdict.outcome !== 'resume') return place;
   }
-  return room.reconcile(core.checkpoint, policy);
+  return room.reconcile(core.checkpoint?.stream ?? null, policy);
 }

@@ -80,6 +80,11 @@ export class Catalog {
     return Math.max(this.effectsThrough, this.outstanding.at(-1)?.position ?? 0);
   }
 
+  /** Logged changes that the replay has yet to reach: the last ones of all that were ever recorded. */
+  get outstandingCount(): number {
+    return this.outstanding.length;
+  }
+
   /** To be called once all leads are loaded, with the furthest position that a fire or a lead state speaks of. */
   expectReplay(effectsThrough: number): void {
     this.effectsThrough = effectsThrough;

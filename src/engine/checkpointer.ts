@@ -57,6 +57,11 @@ export class Checkpointer {
     return this.running;
   }
 
+  /** Resolves when none is being written; never rejects. */
+  async idle(): Promise<void> {
+    await this.running?.catch(() => undefined);
+  }
+
   private async write(read: () => Checkpoint): Promise<Checkpoint> {
     const startedMs = performance.now();
     const { checkpoint, dirty } = await this.turnstile.run(async () => ({

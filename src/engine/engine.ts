@@ -123,6 +123,7 @@ export class Engine {
     catalog.load();
     if (checkpoint !== null) {
       this.positionValue = checkpoint.position;
+      this.committedPositionValue = checkpoint.position;
       this.offset = checkpoint.position - checkpoint.stream.sequence;
       this.loadedMark = checkpoint.stream;
       matcher.restoreClock(checkpoint.clockMicros, checkpoint.silentBefore);
@@ -141,24 +142,45 @@ export class Engine {
     return this.options.store.highWater()?.stream ?? null;
   }
 
-  /** Takes its place in the stream that was found, and starts to write checkpoints. To be called once, after `load`. */
+  /**
+   * Takes its place in the stream that was found, and starts to write checkpoints. To be called after `load`,
+   * and again, between two runs of the feed, when the stream turns out to be another one. Rejects after a failure.
+   */
   async start(resume: ResumePoint): Promise<void> {
+    this.stopTimer();
+    // One that is under way speaks of the place before, and must not be the last word.
+    await this.checkpointer.idle();
+    const isElsewhere = await this.turnstile.run(async () => this.takePlace(resume));
+    // What was accepted once need not be accepted again after a crash.
+    if (isElsewhere) await this.checkpoint();
+    this.timer = setInterval(() => this.checkpointInBackground(), this.options.checkpointIntervalMs);
+  }
+
+  /** Gives whether the place is another one than that behind the last message. */
+  private takePlace(resume: ResumePoint): boolean {
+    const isBehindGap = !resume.renumbered && resume.startSequence > this.streamCursor + 1;
     this.stream = { name: resume.streamName, created: resume.streamCreated };
     if (resume.renumbered) {
       // Lead states and fires may be ahead of the checkpoint; new positions must lie above all of them.
       const { catalog } = this.options;
       this.positionValue = Math.max(this.positionValue, catalog.replayEnd);
       this.offset = this.positionValue - (resume.startSequence - 1);
-      this.loadedMark = null;
-      catalog.replayThrough(this.positionValue);
-      await this.checkpoint();
-    } else if (resume.startSequence > this.streamCursor + 1) {
+    } else if (isBehindGap) {
       this.positionValue = resume.startSequence - 1 + this.offset;
-      this.loadedMark = null;
-      this.options.catalog.replayThrough(this.positionValue);
     }
+    if (resume.renumbered || isBehindGap) {
+      // The message before that place was never read.
+      this.loadedMark = null;
+      this.lastMessage = null;
+    }
+    this.options.catalog.replayThrough(this.positionValue);
     this.committedPositionValue = this.positionValue;
-    this.timer = setInterval(() => this.checkpointInBackground(), this.options.checkpointIntervalMs);
+    return resume.renumbered || isBehindGap;
+  }
+
+  private stopTimer(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
   }
 
   /**
@@ -214,8 +236,7 @@ export class Engine {
 
   /** Stops the timer and writes a last checkpoint. The feed must have ended before. */
   async drain(): Promise<void> {
-    if (this.timer !== null) clearInterval(this.timer);
-    this.timer = null;
+    this.stopTimer();
     this.options.catalog.close();
     if (this.stream === null || this.turnstile.failure !== null) return;
     await this.checkpoint();
@@ -296,7 +317,7 @@ export class Engine {
       position,
       clockMicros: this.options.matcher.clockMicros,
       silentBefore: this.options.matcher.silentBefore(),
-      changes: this.options.store.changeCount(),
+      changes: this.options.store.changeCount() - this.options.catalog.outstandingCount,
       stream: this.mark()!,
     };
   }

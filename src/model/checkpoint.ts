@@ -21,6 +21,11 @@ export interface Checkpoint {
 /** How far into the stream something reaches. */
 export type Reach = Pick<Checkpoint, 'position' | 'stream'>;
 
+/** The mark of a stream of which nothing was read yet. */
+export function unread(stream: { readonly name: string; readonly created: string }): StreamMark {
+  return { ...stream, sequence: 0, messageArrivalMicros: null, messageDigest: null };
+}
+
 /** The identity of a stream and of the last message read from it. */
 export interface StreamMark {
   readonly name: string;

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import {
   type Authenticator,
   type ConnectionOptions,
@@ -9,6 +9,7 @@ import {
   NatsError,
 } from 'nats';
 import pRetry, { AbortError } from 'p-retry';
+import { endAbandonedAttempt, watchSilence } from './liveness.ts';
 import { type Logger, messageOf, type Readiness } from './ports.ts';
 
 export interface ConnectionSettings {
@@ -22,6 +23,8 @@ export interface ConnectionSettings {
   readonly attemptsMax?: number;
   /** Ends the attempts. */
   readonly signal?: AbortSignal;
+  /** Called with the reason for each attempt at the first connect that fails. */
+  readonly onFailedAttempt?: (reason: string) => void;
 }
 
 /** A connection with its state. */
@@ -34,29 +37,39 @@ export interface StreamConnection {
   close(deadlineMs?: number): Promise<void>;
 }
 
-const CONNECT_TIMEOUT_MS = 5_000;
+/** An attempt that began just before the end of a trouble delays the next one by this. */
+const CONNECT_TIMEOUT_MS = 3_000;
+const CONNECT_WAIT_MIN_MS = 250;
+const CONNECT_WAIT_MAX_MS = 2_000;
 const RECONNECT_WAIT_MS = 250;
+const RECONNECT_JITTER_MS = 100;
 const CLOSE_DEADLINE_MS = 5_000;
 const PING_INTERVAL_MS = 10_000;
+/** Silence is watched for by other means, see `watchSilence`; these pings are for a line that is slow beyond use. */
+const PINGS_OUT_MAX = 12;
 
-/** Codes that no further attempt can change. */
-const FINAL_CODES = new Set([
+/** Codes by which a server refuses credentials: no further attempt with the same ones can change that. */
+const REFUSAL_CODES = new Set([
   'AUTHORIZATION_VIOLATION',
   'AUTHENTICATION_EXPIRED',
+  'ACCOUNT_EXPIRED',
   'BAD_AUTHENTICATION',
   'BAD_CREDS',
 ]);
 
 /**
- * Connects, trying again with growing pauses (0.25 s to 5 s). Throws an Error in plain words when the
- * credentials are refused or unreadable, when `attemptsMax` is reached, or when `signal` aborts.
+ * Connects, trying again with growing pauses (0.25 s to 2 s). Throws an Error in plain words when the
+ * credentials are refused or unreadable, when `attemptsMax` is reached, or when `signal` aborts. Once connected
+ * it connects anew for as long as it takes, also while the credentials are refused: a file with credentials is
+ * read at each attempt, so that they can be changed under a running program.
  */
 export async function openConnection(
   settings: ConnectionSettings,
   logger: Logger,
 ): Promise<StreamConnection> {
   const { servers, ...fromUrl } = parseServers(settings.url);
-  const authenticator = await credentials(settings.credsFile);
+  const authenticator = credentials(settings.credsFile, logger);
+  let opened: NatsConnection | undefined;
   const options: ConnectionOptions = {
     ...fromUrl,
     ...(settings.token ? { token: settings.token } : {}),
@@ -65,15 +78,19 @@ export async function openConnection(
     name: settings.name,
     timeout: CONNECT_TIMEOUT_MS,
     maxReconnectAttempts: -1,
-    reconnectTimeWait: RECONNECT_WAIT_MS,
+    reconnectDelayHandler: () => {
+      endAbandonedAttempt(opened);
+      return RECONNECT_WAIT_MS + Math.random() * RECONNECT_JITTER_MS;
+    },
     ignoreAuthErrorAbort: true,
     pingInterval: PING_INTERVAL_MS,
+    maxPingOut: PINGS_OUT_MAX,
     // A stack for each of hundreds of publishes under way costs more than the publish.
     noAsyncTraces: true,
   };
-  const nats = await firstConnect(options, settings, logger);
-  logger.info({ servers, server: nats.getServer() }, 'connected to NATS');
-  return watched(nats, servers, logger);
+  opened = await firstConnect(options, settings, logger);
+  logger.info({ servers, server: opened.getServer() }, 'connected to NATS');
+  return watched(opened, servers, logger);
 }
 
 function firstConnect(
@@ -89,16 +106,17 @@ function firstConnect(
       } catch (error) {
         const code = error instanceof NatsError ? error.code : '';
         const text = `cannot connect to NATS at ${String(options.servers)}: ${messageOf(error)}`;
-        throw FINAL_CODES.has(code) ? new AbortError(text) : new Error(text);
+        throw REFUSAL_CODES.has(code) ? new AbortError(text) : new Error(text);
       }
     },
     {
       retries: attemptsMax === undefined ? Number.POSITIVE_INFINITY : attemptsMax - 1,
-      minTimeout: 250,
-      maxTimeout: 5_000,
+      minTimeout: CONNECT_WAIT_MIN_MS,
+      maxTimeout: CONNECT_WAIT_MAX_MS,
       ...(signal ? { signal } : {}),
       onFailedAttempt: ({ error, attemptNumber }) => {
         logger.warn({ attempt: attemptNumber }, error.message);
+        settings.onFailedAttempt?.(error.message);
       },
     },
   );
@@ -106,16 +124,24 @@ function firstConnect(
 
 function watched(nats: NatsConnection, servers: readonly string[], logger: Logger): StreamConnection {
   let state: Readiness = { ready: true };
+  const endWatch = watchSilence(nats, () => state.ready, logger);
   const follow = async (): Promise<void> => {
+    let errorBefore: string | undefined;
     for await (const status of nats.status()) {
+      const data = String(status.data);
       if (status.type === Events.Disconnect) {
-        state = { ready: false, reason: 'disconnected from NATS' };
-        logger.warn({ server: String(status.data) }, 'disconnected from NATS, reconnecting without limit');
+        // Every attempt that fails ends with another of these.
+        if (state.ready) logger.warn({ server: data }, 'disconnected from NATS, reconnecting without limit');
+        if (state.ready) state = { ready: false, reason: 'disconnected from NATS' };
       } else if (status.type === Events.Reconnect) {
         state = { ready: true };
-        logger.info({ server: String(status.data) }, 'reconnected to NATS');
+        errorBefore = undefined;
+        logger.info({ server: data }, 'reconnected to NATS');
       } else if (status.type === Events.Error) {
-        logger.error({ error: String(status.data) }, 'NATS reports an error');
+        if (REFUSAL_CODES.has(data))
+          state = { ready: false, reason: `NATS refuses the credentials: ${data}` };
+        if (data !== errorBefore) logger.error({ error: data }, 'NATS reports an error');
+        errorBefore = data;
       } else if (status.type === Events.LDM) {
         logger.warn({}, 'the NATS server is about to shut down');
       }
@@ -125,6 +151,7 @@ function watched(nats: NatsConnection, servers: readonly string[], logger: Logge
     logger.error({ error: messageOf(error) }, 'the listener on the NATS connection ended');
   });
   void nats.closed().then((error) => {
+    endWatch();
     state = { ready: false, reason: 'the connection to NATS is closed' };
     if (error) logger.error({ error: error.message }, 'the connection to NATS closed for good');
   });
@@ -148,13 +175,36 @@ async function closeConnection(nats: NatsConnection, deadlineMs: number): Promis
   if (!nats.isClosed()) await nats.close();
 }
 
-async function credentials(credsFile: string | null | undefined): Promise<Authenticator | undefined> {
-  if (!credsFile) return undefined;
-  try {
-    return credsAuthenticator(await readFile(credsFile));
-  } catch (error) {
-    throw new Error(`NATS_CREDS_FILE ${credsFile} cannot be used: ${messageOf(error)}`);
-  }
+/** Reads the file at each attempt to connect; while it cannot be used, what it held before is. */
+function credentials(file: string | null | undefined, logger: Logger): Authenticator | undefined {
+  if (!file) return undefined;
+  const read = (): Uint8Array => {
+    try {
+      return usableCredentials(readFileSync(file));
+    } catch (error) {
+      throw new Error(`NATS_CREDS_FILE ${file} cannot be used: ${messageOf(error)}`);
+    }
+  };
+  let last = read();
+  const readAgain = (): void => {
+    try {
+      last = read();
+    } catch (error) {
+      // Thrown from an authenticator it would end the connection for good.
+      logger.warn({}, `${messageOf(error)}; going on with what it held before`);
+    }
+  };
+  const authenticate = credsAuthenticator(() => last);
+  return (nonce) => {
+    readAgain();
+    return authenticate(nonce);
+  };
+}
+
+/** The same bytes. Throws when they hold no credentials. */
+function usableCredentials(bytes: Uint8Array): Uint8Array {
+  credsAuthenticator(bytes)('nonce');
+  return bytes;
 }
 
 interface ParsedServers {

@@ -1,13 +1,20 @@
 import { type JetStreamManager, type NatsConnection, NatsError, type SeqMsgRequest } from 'nats';
+import type { StreamMark } from '../model/checkpoint.ts';
 import type { FeedMessage } from '../model/event.ts';
 import { decodeMessage } from './decode.ts';
 import { type Logger, messageOf, pause, type Readiness } from './ports.ts';
 import { type Delivered, PullConsumer } from './pull.ts';
-import { type EventStreams, findStream } from './streams.ts';
+import { compare, digestOf, inspectStream, type StreamFound } from './reconcile.ts';
+import type { EventStreams } from './streams.ts';
 import { ouOfSubject } from './subject.ts';
 
 /** Takes messages in stream order; what it resolves for is done, and never handed on again by this feed. */
 export type GroupHandler = (group: readonly FeedMessage[]) => Promise<void>;
+
+/** Why a feed reads no more: it was stopped, or what it found is not the stream that it was reading. */
+export type FeedEnd =
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'mismatch'; readonly found: StreamFound };
 
 /** Stream sequences, both inclusive, that the stream no longer holds. */
 export interface SequenceGap {
@@ -16,15 +23,10 @@ export interface SequenceGap {
 }
 
 export interface FeedSettings {
-  /** Called for messages that were removed from the stream before they were read. */
+  /** Called for messages that somebody removed singly, between others, before they were read. */
   readonly onGap?: (gap: SequenceGap) => void;
   /** Called with the reason, each time the consumer has to be built again. */
   readonly onRebuild?: (reason: string) => void;
-  /**
-   * Called once, when the stream is not the one that the feed started on (created anew, or shorter than the
-   * cursor). The feed reads no more: a restart of the program compares the two and applies the policy.
-   */
-  readonly onHalt?: (reason: string) => void;
   readonly groupMessagesMax?: number;
   readonly heartbeatMs?: number;
   readonly pollIntervalMs?: number;
@@ -32,18 +34,20 @@ export interface FeedSettings {
 }
 
 const GROUP_MESSAGES_MAX = 4_000;
-const HEARTBEAT_MS = 5_000;
-const POLL_INTERVAL_MS = 5_000;
+const HEARTBEAT_MS = 1_000;
+const POLL_INTERVAL_MS = 2_000;
 const HANDLER_PAUSE_MS = 1_000;
 const REBUILD_WAIT_MIN_MS = 20;
-const REBUILD_WAIT_MAX_MS = 2_000;
+const REBUILD_WAIT_MAX_MS = 1_000;
 
 /**
- * Hands the messages of the events stream to one handler, in order, each once, from a cursor on.
+ * Hands the messages of the events stream to one handler, in order, each once, from a mark on.
  *
  * Modes: consuming (a consumer stands; groups go to the handler, one at a time) ⇄ rebuilding (whatever went
- * wrong with the consumer, the connection or the handler; a fresh consumer is created behind the last group
- * that the handler completed) → halted (the stream is another one now) or stopped.
+ * wrong with the consumer, the connection or the handler; a fresh consumer is created behind the last message
+ * that the handler completed, after the stream was compared with that message) → ended (the comparison says
+ * that this is not the stream that was read, or that unread messages are gone: `start` resolves, and may be
+ * called again with another mark) → stopped, for good.
  */
 export class EventFeed {
   readonly #nats: NatsConnection;
@@ -52,16 +56,21 @@ export class EventFeed {
   readonly #settings: FeedSettings;
   readonly #stopped: Promise<undefined>;
   #signalStop: () => void = () => undefined;
+  #unwatch: (() => void) | undefined;
   #isConnected = true;
+  #disconnected: Promise<undefined> = Promise.resolve(undefined);
+  #signalDisconnect: () => void = () => undefined;
   #reconnected: Promise<undefined> = Promise.resolve(undefined);
   #signalReconnect: () => void = () => undefined;
   #manager: JetStreamManager | undefined;
-  #cursor = 0;
+  #mark: StreamMark | undefined;
+  /** The last message that the handler completed; undefined until it completes one. */
+  #last: FeedMessage | undefined;
   #inHand = 0;
   #consumer: PullConsumer<FeedMessage> | undefined;
   #state: Readiness = { ready: false, reason: 'the feed has not been started' };
   #isStopping = false;
-  #running: Promise<void> = Promise.resolve();
+  #running: Promise<unknown> = Promise.resolve();
 
   constructor(nats: NatsConnection, streams: EventStreams, logger: Logger, settings: FeedSettings = {}) {
     this.#nats = nats;
@@ -71,11 +80,12 @@ export class EventFeed {
     this.#stopped = new Promise((resolve) => {
       this.#signalStop = () => resolve(undefined);
     });
+    this.#expectDisconnect();
   }
 
   /** The last stream sequence that the handler completed. */
   get cursor(): number {
-    return this.#cursor;
+    return this.#last?.streamSequence ?? this.#mark?.sequence ?? 0;
   }
 
   get state(): Readiness {
@@ -87,11 +97,18 @@ export class EventFeed {
     return (this.#consumer?.pending ?? 0) + this.#inHand;
   }
 
-  /** Starts behind `cursor`, the position that is applied already: the first message is `cursor + 1`. */
-  start(cursor: number, handler: GroupHandler): void {
-    this.#cursor = cursor;
+  /**
+   * Starts behind `mark`, the message that is applied already. Resolves when it reads no more, and never
+   * rejects; after `stop`, at once.
+   */
+  start(mark: StreamMark, handler: GroupHandler): Promise<FeedEnd> {
+    this.#mark = mark;
+    this.#last = undefined;
+    if (this.#isStopping) return Promise.resolve({ kind: 'stopped' });
     this.#state = { ready: false, reason: 'starting' };
-    this.#running = this.#run(handler);
+    const running = this.#run(handler);
+    this.#running = running;
+    return running;
   }
 
   /** Resolves when the group in hand is done; no other follows. */
@@ -100,32 +117,40 @@ export class EventFeed {
     this.#signalStop();
     this.#consumer?.fail('stopped');
     await this.#running;
+    this.#unwatch?.();
     this.#state = { ready: false, reason: 'stopped' };
   }
 
-  async #run(handler: GroupHandler): Promise<void> {
-    const unwatch = this.#watchConnection();
+  async #run(handler: GroupHandler): Promise<FeedEnd> {
+    this.#unwatch ??= this.#watchConnection();
     const poll = setInterval(() => void this.#poll(), this.#settings.pollIntervalMs ?? POLL_INTERVAL_MS);
     poll.unref();
+    try {
+      return await this.#consumeUntilEnd(handler);
+    } finally {
+      clearInterval(poll);
+    }
+  }
+
+  async #consumeUntilEnd(handler: GroupHandler): Promise<FeedEnd> {
     let waitMs = REBUILD_WAIT_MIN_MS;
     while (!this.#isStopping) {
-      const cursorBefore = this.#cursor;
+      const cursorBefore = this.cursor;
       const ended = await this.#consume(handler);
-      if (ended.kind === 'halted') {
-        this.#halt(ended.reason);
-        break;
-      }
       if (this.#isStopping) break;
+      if (ended.kind === 'mismatch') {
+        this.#state = { ready: false, reason: 'the events stream is not as it was read' };
+        return ended;
+      }
       this.#state = { ready: false, reason: ended.reason };
       this.#settings.onRebuild?.(ended.reason);
-      this.#logger.warn({ reason: ended.reason, cursor: this.#cursor }, 'building the consumer again');
-      waitMs = this.#cursor > cursorBefore ? REBUILD_WAIT_MIN_MS : Math.min(waitMs * 2, REBUILD_WAIT_MAX_MS);
+      this.#logger.warn({ reason: ended.reason, cursor: this.cursor }, 'building the consumer again');
+      waitMs = this.cursor > cursorBefore ? REBUILD_WAIT_MIN_MS : Math.min(waitMs * 2, REBUILD_WAIT_MAX_MS);
       const atLeastMs =
         ended.kind === 'handler_failed' ? (this.#settings.handlerPauseMs ?? HANDLER_PAUSE_MS) : 0;
       await this.#unlessStopped(pause(Math.max(waitMs, atLeastMs)));
     }
-    clearInterval(poll);
-    unwatch();
+    return { kind: 'stopped' };
   }
 
   /** One life of a consumer. Resolves with why it ended; never rejects. */
@@ -135,10 +160,11 @@ export class EventFeed {
       // Requests made while there is no connection would all wait in its buffer, and time out there.
       if (!this.#isConnected) await this.#unlessStopped(this.#reconnected);
       const opening = this.#open();
-      const opened = await this.#unlessStopped(opening);
+      // What was asked over a connection that is gone is never answered.
+      const opened = await Promise.race([opening, this.#stopped, this.#disconnected]);
       if (opened === undefined) {
         abandon(opening);
-        return { kind: 'failed', reason: 'stopped' };
+        return { kind: 'failed', reason: this.#isStopping ? 'stopped' : 'disconnected' };
       }
       if ('kind' in opened) return opened;
       consumer = opened;
@@ -155,21 +181,12 @@ export class EventFeed {
   async #open(): Promise<PullConsumer<FeedMessage> | Ended> {
     this.#manager ??= await this.#nats.jetstreamManager();
     const { events, filterSubject } = this.#streams;
-    const found = await findStream(this.#manager, events.name);
-    if (!found) return { kind: 'failed', reason: 'stream_not_found' };
-    if (found.created !== events.created) {
-      return {
-        kind: 'halted',
-        reason: `recreated: the stream ${events.name} was created anew at ${found.created}`,
-      };
-    }
-    if (found.state.last_seq < this.#cursor) {
-      const ends = `the stream ${events.name} ends at ${found.state.last_seq}, before the cursor ${this.#cursor}`;
-      return { kind: 'halted', reason: `rolled_back: ${ends}` };
-    }
+    const found = await inspectStream(this.#manager, events.name, this.cursor, filterSubject !== null);
+    if (found === undefined) return { kind: 'failed', reason: 'stream_not_found' };
+    if (compare(this.#markOfLast(), found).outcome !== 'resume') return { kind: 'mismatch', found };
     const settings = {
       stream: events.name,
-      startSequence: this.#cursor + 1,
+      startSequence: this.cursor + 1,
       filterSubject,
       heartbeatMs: this.#settings.heartbeatMs ?? HEARTBEAT_MS,
     };
@@ -181,28 +198,38 @@ export class EventFeed {
     while (!this.#isStopping) {
       const taken = await consumer.take(messagesMax);
       if ('failure' in taken) return { kind: 'failed', reason: taken.failure };
-      const group = this.#beyondCursor(taken);
+      const arrived = this.#beyondCursor(taken);
+      const { usable, trouble } = await this.#checkGaps(arrived);
+      const group = usable === arrived.length ? arrived : arrived.slice(0, usable);
       const last = group.at(-1);
-      if (last === undefined) continue;
-      const lost = await this.#checkGaps(group);
-      if (lost) return { kind: 'failed', reason: lost };
-      this.#inHand = group.length;
-      try {
-        await handler(group);
-        this.#cursor = last.streamSequence;
-      } catch (error) {
-        this.#logger.error({ error, from: this.#cursor + 1 }, 'the handler of the events failed');
-        return { kind: 'handler_failed', reason: `the engine failed: ${messageOf(error)}` };
-      } finally {
-        this.#inHand = 0;
+      if (last !== undefined) {
+        this.#inHand = group.length;
+        try {
+          await handler(group);
+          this.#last = last;
+        } catch (error) {
+          this.#logger.error({ error, from: this.cursor + 1 }, 'the handler of the events failed');
+          return { kind: 'handler_failed', reason: `the engine failed: ${messageOf(error)}` };
+        } finally {
+          this.#inHand = 0;
+        }
       }
+      if (trouble !== null) return { kind: 'failed', reason: trouble };
     }
     return { kind: 'failed', reason: 'stopped' };
   }
 
+  /** By which the last message that the handler completed is recognized. */
+  #markOfLast(): StreamMark | null {
+    const [mark, last] = [this.#mark, this.#last];
+    if (mark === undefined || last === undefined) return mark ?? null;
+    const { streamSequence: sequence, arrivalMicros: messageArrivalMicros, data } = last;
+    return { ...mark, sequence, messageArrivalMicros, messageDigest: digestOf(data) };
+  }
+
   /** Without what was delivered twice. */
   #beyondCursor(taken: readonly FeedMessage[]): readonly FeedMessage[] {
-    let last = this.#cursor;
+    let last = this.cursor;
     return taken.filter(({ streamSequence }) => {
       const isNew = streamSequence > last;
       if (isNew) last = streamSequence;
@@ -211,24 +238,34 @@ export class EventFeed {
   }
 
   /**
-   * Looks why sequences are missing: reports those that the stream no longer holds, and gives a reason to
-   * build the consumer again where the stream does hold them and they were lost on the way.
+   * Looks why sequences are missing, and says how many messages of the group may be handed on. Those that
+   * somebody removed singly are reported and passed over. The group ends, and the consumer is built again,
+   * where the stream does hold what is missing, and where it begins behind that: then the comparison before
+   * the next consumer finds a retention gap.
    */
-  async #checkGaps(group: readonly FeedMessage[]): Promise<string | undefined> {
+  async #checkGaps(group: readonly FeedMessage[]): Promise<{ usable: number; trouble: string | null }> {
     // Other subjects in between are no gap.
-    if (this.#streams.filterSubject !== null) return undefined;
-    let expected = this.#cursor + 1;
-    for (const { streamSequence } of group) {
+    if (this.#streams.filterSubject !== null) return { usable: group.length, trouble: null };
+    let expected = this.cursor + 1;
+    for (const [index, { streamSequence }] of group.entries()) {
       if (streamSequence > expected) {
-        if (await this.#isHeld(expected, streamSequence))
-          return `messages from ${expected} were lost on the way`;
+        if (await this.#isHeld(expected, streamSequence)) {
+          this.#logger.warn({ from: expected, to: streamSequence - 1 }, 'messages were lost on the way');
+          return { usable: index, trouble: 'lost_on_the_way' };
+        }
+        if (await this.#beginsBehind(expected)) return { usable: index, trouble: 'gap' };
         const gap = { from: expected, to: streamSequence - 1 };
         this.#logger.warn(gap, 'the stream no longer holds messages that were not read');
         this.#settings.onGap?.(gap);
       }
       expected = streamSequence + 1;
     }
-    return undefined;
+    return { usable: group.length, trouble: null };
+  }
+
+  async #beginsBehind(sequence: number): Promise<boolean> {
+    const found = await this.#manager?.streams.info(this.#streams.events.name);
+    return found !== undefined && found.state.first_seq > sequence;
   }
 
   /** Whether the stream holds a message at `from` or after it, before `to`. */
@@ -260,15 +297,25 @@ export class EventFeed {
   }
 
   #onDisconnect(): void {
+    // Every attempt to connect anew that fails ends with another disconnect.
+    if (!this.#isConnected) return;
     this.#isConnected = false;
     this.#reconnected = new Promise((resolve) => {
       this.#signalReconnect = () => resolve(undefined);
     });
+    this.#signalDisconnect();
     this.#consumer?.fail('disconnected');
+  }
+
+  #expectDisconnect(): void {
+    this.#disconnected = new Promise((resolve) => {
+      this.#signalDisconnect = () => resolve(undefined);
+    });
   }
 
   #onReconnect(): void {
     this.#isConnected = true;
+    this.#expectDisconnect();
     this.#signalReconnect();
     this.#consumer?.fail('reconnected');
   }
@@ -285,21 +332,14 @@ export class EventFeed {
     }
   }
 
-  #halt(reason: string): void {
-    this.#state = { ready: false, reason };
-    this.#logger.error(
-      { reason, cursor: this.#cursor },
-      'the events stream is not the one that was read; halted',
-    );
-    this.#settings.onHalt?.(reason);
-  }
-
   #unlessStopped<T>(work: Promise<T>): Promise<T | undefined> {
     return Promise.race([work, this.#stopped]);
   }
 }
 
-type Ended = { readonly kind: 'failed' | 'handler_failed' | 'halted'; readonly reason: string };
+type Ended =
+  | { readonly kind: 'failed' | 'handler_failed'; readonly reason: string }
+  | { readonly kind: 'mismatch'; readonly found: StreamFound };
 
 /** Closes a consumer that is still being created, once it stands. */
 function abandon(opening: Promise<PullConsumer<FeedMessage> | Ended>): void {

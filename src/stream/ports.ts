@@ -1,3 +1,5 @@
+import { NatsError } from 'nats';
+
 /** What the rooms of the stream ask of the program around them. A pino logger fits as it is. */
 export interface Logger {
   debug(fields: object, message: string): void;
@@ -11,6 +13,8 @@ export type Readiness = { readonly ready: true } | { readonly ready: false; read
 
 /** The message of anything thrown, for logs and for results that carry a reason. */
 export function messageOf(error: unknown): string {
+  // A refused publish says no more than `503` itself, which is also the code of a subject that nobody takes.
+  if (error instanceof NatsError && error.api_error) return error.api_error.description;
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -1,7 +1,7 @@
 import { ErrorCode, type JetStreamClient, type NatsConnection, NatsError } from 'nats';
 import type { OuId } from '../model/event.ts';
 import { eventMessageId } from './messageId.ts';
-import { messageOf } from './ports.ts';
+import { messageOf, type Readiness } from './ports.ts';
 import { Semaphore } from './semaphore.ts';
 import { subjectOfOu } from './subject.ts';
 
@@ -32,11 +32,18 @@ export class EventPublisher {
   readonly #jetStream: JetStreamClient;
   readonly #eventsSubject: string;
   readonly #window = new Semaphore(WINDOW);
+  readonly #connection: () => Readiness;
   #held = 0;
 
-  constructor(nats: NatsConnection, eventsSubject: string) {
+  /** `connection` says whether there is one now. */
+  constructor(
+    nats: NatsConnection,
+    eventsSubject: string,
+    connection: () => Readiness = () => ({ ready: true }),
+  ) {
     this.#jetStream = nats.jetstream({ timeout: TIMEOUT_MS });
     this.#eventsSubject = eventsSubject;
+    this.#connection = connection;
   }
 
   /** Resolves when JetStream has stored all of them, or with the first reason why one was not. Never rejects. */
@@ -47,11 +54,15 @@ export class EventPublisher {
         reason: `more than ${EVENTS_MAX} events are waiting for JetStream; try again later`,
       };
     }
+    // Without a connection they would wait in its buffer, and some might be stored after the answer.
+    const connection = this.#connection();
+    if (!connection.ready) return { stored: false, reason: connection.reason };
     this.#held += events.length;
     const subject = subjectOfOu(this.#eventsSubject, ou);
     let failure: string | undefined;
     const publishOne = async (event: EventToPublish): Promise<void> => {
       // After a failure the rest would only wait for the same.
+      if (failure === undefined && !this.#connection().ready) failure = 'the connection to NATS was lost';
       if (failure !== undefined) return;
       try {
         await this.#jetStream.publish(subject, encodeEvent(event), {
@@ -79,7 +90,7 @@ function encodeEvent(event: EventToPublish): Uint8Array {
 }
 
 function reasonOf(error: unknown): string {
-  const code = error instanceof NatsError ? error.code : '';
+  const code = error instanceof NatsError && !error.api_error ? error.code : '';
   if (code === ErrorCode.Timeout) return 'JetStream did not answer in time';
   if (code === ErrorCode.NoResponders) return 'no stream takes the events; is JetStream running?';
   if (code === ErrorCode.ConnectionClosed || code === ErrorCode.ConnectionDraining) {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { NatsConnection } from 'nats';
-import { NatsError } from 'nats';
-import type { Checkpoint } from '../model/checkpoint.ts';
+import { type JetStreamManager, NatsError } from 'nats';
+import type { StreamMark } from '../model/checkpoint.ts';
+import { findStream } from './streams.ts';
 import { timestampMicros } from './timestamp.ts';
 
-/** The events stream as it stands at the start, seen from a checkpoint. */
+/** The events stream as it stands now, seen from the mark of the last message that was read from it. */
 export interface StreamFound {
   readonly name: string;
   readonly created: string;
@@ -13,13 +13,13 @@ export interface StreamFound {
   readonly lastSequence: number;
   /** It carries other subjects too: a sequence that is gone need not have been an event. */
   readonly isShared: boolean;
-  /** The message at the checkpoint's position, while the stream holds it. */
+  /** The message at the mark, while the stream holds it. */
   readonly messageAtPosition: { readonly arrivalMicros: number; readonly digest: string } | null;
 }
 
 /**
- * How a stream relates to the checkpoint.
- * fresh: there is no checkpoint · resume: the same stream, going on · retention_gap: messages after the
+ * How a stream relates to what was read of it.
+ * fresh: nothing was read · resume: the same stream, going on · retention_gap: messages after the
  * position are gone · recreated: the same name, another birth · rolled_back: it is shorter than the position,
  * or holds another message there · other_stream: the setting names another stream than before.
  */
@@ -33,46 +33,52 @@ export type Verdict =
 
 export type MismatchPolicy = 'halt' | 'accept';
 
-/** What to do: go on with `startSequence` (the cursor is one less), or halt and tell the operator `message`. */
+/** What to do: go on with `startSequence`, or halt. */
 export type Reconciliation =
   | {
       readonly proceed: true;
       readonly verdict: Verdict;
+      /** The birth of the stream that was found. */
+      readonly created: string;
       readonly startSequence: number;
-      /** The cursor: the sequence up to which messages count as applied. */
-      readonly position: number;
+      /** For the operator: what was accepted; null where nothing needed to be. */
+      readonly message: string | null;
     }
   | { readonly proceed: false; readonly verdict: Verdict; readonly message: string };
 
 /** Compares; pure. `fresh` and `resume` always proceed, the others only where the policy is `accept`. */
 export function reconcile(
-  checkpoint: Checkpoint | null,
+  mark: StreamMark | null,
   found: StreamFound,
   policy: MismatchPolicy,
 ): Reconciliation {
-  const verdict = compare(checkpoint, found);
-  if (verdict.outcome === 'resume') return proceedAt(verdict, verdict.position + 1);
-  if (verdict.outcome === 'fresh' || policy === 'accept') {
-    return proceedAt(verdict, Math.max(1, found.firstSequence));
+  const verdict = compare(mark, found);
+  const { created } = found;
+  if (verdict.outcome === 'resume') {
+    return { proceed: true, verdict, created, startSequence: verdict.position + 1, message: null };
   }
-  return { proceed: false, verdict, message: explain(verdict, found) };
+  const startSequence = Math.max(1, found.firstSequence);
+  if (verdict.outcome === 'fresh') return { proceed: true, verdict, created, startSequence, message: null };
+  const { event, price } = explain(verdict, found);
+  if (policy === 'accept') {
+    const message = `${event} Accepted by ON_STREAM_MISMATCH=accept: it goes on from message ${startSequence}; ${price}.`;
+    return { proceed: true, verdict, created, startSequence, message };
+  }
+  const advice = `To go on from message ${startSequence} of ${found.name}, start once with ON_STREAM_MISMATCH=accept`;
+  return { proceed: false, verdict, message: `${event} ${advice}; ${price}.` };
 }
 
-function proceedAt(verdict: Verdict, startSequence: number): Reconciliation {
-  return { proceed: true, verdict, startSequence, position: startSequence - 1 };
-}
-
-function compare(checkpoint: Checkpoint | null, found: StreamFound): Verdict {
-  if (checkpoint === null) return { outcome: 'fresh' };
-  const { stream } = checkpoint;
-  const position = stream.sequence;
-  if (stream.name !== found.name) {
-    return { outcome: 'other_stream', nameBefore: stream.name, nameNow: found.name };
+/** Compares what was read last with the stream as it stands now; pure. */
+export function compare(mark: StreamMark | null, found: StreamFound): Verdict {
+  if (mark === null) return { outcome: 'fresh' };
+  const position = mark.sequence;
+  if (mark.name !== found.name) {
+    return { outcome: 'other_stream', nameBefore: mark.name, nameNow: found.name };
   }
-  if (stream.created !== found.created) {
-    return { outcome: 'recreated', createdBefore: stream.created, createdNow: found.created };
+  if (mark.created !== found.created) {
+    return { outcome: 'recreated', createdBefore: mark.created, createdNow: found.created };
   }
-  if (found.lastSequence < position || holdsAnotherMessage(checkpoint, found)) {
+  if (found.lastSequence < position || holdsAnotherMessage(mark, found)) {
     return { outcome: 'rolled_back', position, lastSequence: found.lastSequence };
   }
   if (!found.isShared && found.firstSequence > position + 1) {
@@ -82,41 +88,48 @@ function compare(checkpoint: Checkpoint | null, found: StreamFound): Verdict {
 }
 
 /** A server that lost its last writes in a power cut gives their sequences to other messages. */
-function holdsAnotherMessage({ stream }: Checkpoint, { messageAtPosition }: StreamFound): boolean {
-  if (messageAtPosition === null || stream.messageDigest === null) return false;
+function holdsAnotherMessage(mark: StreamMark, { messageAtPosition }: StreamFound): boolean {
+  if (messageAtPosition === null || mark.messageDigest === null) return false;
   return (
-    messageAtPosition.digest !== stream.messageDigest ||
-    messageAtPosition.arrivalMicros !== stream.messageArrivalMicros
+    messageAtPosition.digest !== mark.messageDigest ||
+    messageAtPosition.arrivalMicros !== mark.messageArrivalMicros
   );
 }
 
 type Mismatch = Exclude<Verdict, { outcome: 'fresh' | 'resume' }>;
 
-function explain(verdict: Mismatch, found: StreamFound): string {
-  const first = Math.max(1, found.firstSequence);
-  const advice = `To go on from message ${first} of ${found.name}, start once with ON_STREAM_MISMATCH=accept`;
+/** What happened, in sentences, and what going on costs, as the end of one. */
+function explain(verdict: Mismatch, found: StreamFound): { readonly event: string; readonly price: string } {
   const reread = 'events that it reads again may fire again where the first were forgotten';
   switch (verdict.outcome) {
     case 'retention_gap':
-      return (
-        `retention_gap: messages ${verdict.fromSequence} to ${verdict.toSequence} of ${found.name} were removed before this program read them. ` +
-        `Sequences that they would have completed do not fire. ${advice}; the missing messages stay missing.`
-      );
+      return {
+        event:
+          `retention_gap: messages ${verdict.fromSequence} to ${verdict.toSequence} of ${found.name} were removed before this program read them. ` +
+          'Sequences that they would have completed do not fire.',
+        price: 'the missing messages stay missing',
+      };
     case 'recreated':
-      return (
-        `recreated: the stream ${found.name} was created at ${verdict.createdNow}, but the stored state comes from one created at ${verdict.createdBefore}. ` +
-        `The stored position means nothing in it. ${advice}; leads keep their held events, and ${reread}.`
-      );
+      return {
+        event:
+          `recreated: the stream ${found.name} was created at ${verdict.createdNow}, but the state comes from one created at ${verdict.createdBefore}. ` +
+          'The position means nothing in it.',
+        price: `leads keep their held events, and ${reread}`,
+      };
     case 'rolled_back':
-      return (
-        `rolled_back: the stored state includes message ${verdict.position} of ${found.name}, but the stream ends at ${verdict.lastSequence} or holds another message there. ` +
-        `The server has lost messages or was restored from a backup. ${advice}; leads keep their held events, and ${reread}.`
-      );
+      return {
+        event:
+          `rolled_back: the state includes message ${verdict.position} of ${found.name}, but the stream ends at ${verdict.lastSequence} or holds another message there. ` +
+          'The server has lost messages or was restored from a backup.',
+        price: `leads keep their held events, and ${reread}`,
+      };
     case 'other_stream':
-      return (
-        `other_stream: the stored state comes from the stream ${verdict.nameBefore}, but EVENTS_STREAM names ${verdict.nameNow}. ` +
-        `Set EVENTS_STREAM=${verdict.nameBefore} to go back. ${advice}; leads keep their held events, and the position in ${verdict.nameBefore} is given up.`
-      );
+      return {
+        event:
+          `other_stream: the state comes from the stream ${verdict.nameBefore}, but EVENTS_STREAM names ${verdict.nameNow}. ` +
+          `Set EVENTS_STREAM=${verdict.nameBefore} to go back.`,
+        price: `leads keep their held events, and the position in ${verdict.nameBefore} is given up`,
+      };
   }
 }
 
@@ -128,18 +141,18 @@ export function digestOf(data: Uint8Array): string {
 const MESSAGE_NOT_FOUND = 10037;
 
 /**
- * Reads what `reconcile` needs to know of a stream: `sequence` is that of the
- * checkpoint's message, or null without a checkpoint.
- * Throws when the stream is not there or the server does not answer.
+ * Reads what `compare` needs to know of a stream: `sequence` is that of the mark, or null without one.
+ * Undefined where there is no stream of that name. Throws when the server does not answer.
  */
 export async function inspectStream(
-  nats: NatsConnection,
+  manager: JetStreamManager,
   name: string,
   sequence: number | null,
   isShared = false,
-): Promise<StreamFound> {
-  const manager = await nats.jetstreamManager();
-  const { created, state } = await manager.streams.info(name);
+): Promise<StreamFound | undefined> {
+  const info = await findStream(manager, name);
+  if (info === undefined) return undefined;
+  const { created, state } = info;
   const isHeld = sequence !== null && sequence >= Math.max(1, state.first_seq) && sequence <= state.last_seq;
   return {
     name,
@@ -147,16 +160,15 @@ export async function inspectStream(
     firstSequence: state.first_seq,
     lastSequence: state.last_seq,
     isShared,
-    messageAtPosition: isHeld ? await readMessage(nats, name, sequence) : null,
+    messageAtPosition: isHeld ? await readMessage(manager, name, sequence) : null,
   };
 }
 
 async function readMessage(
-  nats: NatsConnection,
+  manager: JetStreamManager,
   name: string,
   sequence: number,
 ): Promise<StreamFound['messageAtPosition']> {
-  const manager = await nats.jetstreamManager();
   try {
     const message = await manager.streams.getMessage(name, { seq: sequence });
     return { arrivalMicros: timestampMicros(message.timestamp), digest: digestOf(message.data) };

@@ -10,7 +10,7 @@ import {
   nanos,
 } from 'nats';
 import type { FeedMessage, OuId, Rejection } from '../model/event.ts';
-import { type Logger, messageOf, pause } from './ports.ts';
+import { type Logger, messageOf, pause, type Readiness } from './ports.ts';
 import { Semaphore } from './semaphore.ts';
 
 /** A message that was not used, for its sender to see. */
@@ -67,12 +67,23 @@ export class RejectedEvents {
   readonly #window = new Semaphore(WINDOW);
   #manager: JetStreamManager | undefined;
   #isClosed = false;
+  /** Messages that were tried in vain and are not stored yet. */
+  #waiting = 0;
+  #lastError = '';
 
   constructor(nats: NatsConnection, settings: RejectedSettings, logger: Logger) {
     this.#nats = nats;
     this.#jetStream = nats.jetstream({ timeout: STORE_TIMEOUT_MS });
     this.#settings = settings;
     this.#logger = logger;
+  }
+
+  get state(): Readiness {
+    if (this.#waiting === 0) return { ready: true };
+    return {
+      ready: false,
+      reason: `${this.#waiting} rejected events wait to be stored in ${this.#settings.stream}: ${this.#lastError}`,
+    };
   }
 
   /**
@@ -91,6 +102,19 @@ export class RejectedEvents {
   }
 
   async #storeUntilDone(message: FeedMessage, rejection: Rejection): Promise<void> {
+    let isWaiting = false;
+    const wait = (): void => {
+      if (!isWaiting) this.#waiting += 1;
+      isWaiting = true;
+    };
+    try {
+      await this.#tryUntilDone(message, rejection, wait);
+    } finally {
+      if (isWaiting) this.#waiting -= 1;
+    }
+  }
+
+  async #tryUntilDone(message: FeedMessage, rejection: Rejection, onFailure: () => void): Promise<void> {
     for (let waitMs = RETRY_WAIT_MIN_MS; ; waitMs = Math.min(waitMs * 2, RETRY_WAIT_MAX_MS)) {
       try {
         await this.#publish(message, rejection);
@@ -98,9 +122,11 @@ export class RejectedEvents {
       } catch (error) {
         if (this.#isClosed)
           throw new Error('a rejected message was not stored before the end', { cause: error });
-        const fields = { streamSequence: message.streamSequence, error: messageOf(error), waitMs };
+        this.#lastError = messageOf(error);
+        const fields = { streamSequence: message.streamSequence, error: this.#lastError, waitMs };
         this.#logger.warn(fields, 'a rejected message could not be stored; trying again');
       }
+      onFailure();
       await pause(waitMs);
       await this.#settings.ensure().catch(() => undefined);
     }

@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../model/checkpoint.ts';
+import type { StreamMark } from '../model/checkpoint.ts';
 import { type ConnectionSettings, openConnection, type StreamConnection } from './connection.ts';
 import { EventFeed, type FeedSettings } from './feed.ts';
 import type { Logger, Readiness } from './ports.ts';
@@ -24,6 +24,8 @@ export interface StreamRoomSettings extends StreamSettings {
   readonly feed?: FeedSettings;
   /** Ends a start that waits for a server. */
   readonly signal?: AbortSignal;
+  /** Called with the reason whenever a server is waited for. */
+  readonly onWaiting?: (reason: string) => void;
 }
 
 /** Everything that has to do with NATS, ready for use; the feed is not started yet. */
@@ -33,9 +35,10 @@ export interface StreamRoom {
   readonly feed: EventFeed;
   readonly publisher: EventPublisher;
   readonly rejected: RejectedEvents;
-  /** The server (where it is ours), the connection, and the feed: the first that is not ready says why. */
+  /** The server (where it is ours), the connection, the feed, the rejected events: the first that is not ready says why. */
   readonly state: Readiness;
-  reconcile(checkpoint: Checkpoint | null, policy: MismatchPolicy): Promise<Reconciliation>;
+  /** Compares the stream as it stands now with what was read of it. Throws when the server does not answer. */
+  reconcile(mark: StreamMark | null, policy: MismatchPolicy): Promise<Reconciliation>;
   /** Stops the feed, drains the connection, stops the embedded server, in this order. */
   close(): Promise<void>;
 }
@@ -67,14 +70,17 @@ function connectionSettings(
   settings: StreamRoomSettings,
   server: EmbeddedServer | undefined,
 ): ConnectionSettings {
-  const signal = settings.signal ? { signal: settings.signal } : {};
-  if (server) return { url: server.url, name: 'sequence-triggers', ...signal };
+  const waiting = {
+    ...(settings.signal ? { signal: settings.signal } : {}),
+    ...(settings.onWaiting ? { onFailedAttempt: settings.onWaiting } : {}),
+  };
+  if (server) return { url: server.url, name: 'sequence-triggers', ...waiting };
   return {
     url: settings.natsUrl ?? '',
     credsFile: settings.natsCredsFile,
     token: settings.natsToken,
     name: 'sequence-triggers',
-    ...signal,
+    ...waiting,
   };
 }
 
@@ -100,17 +106,23 @@ function assemble(
     url: server?.url ?? connection.servers.join(','),
     streams,
     feed,
-    publisher: new EventPublisher(nats, settings.eventsSubject),
+    publisher: new EventPublisher(nats, settings.eventsSubject, () => connection.state),
     rejected,
     get state() {
-      const states = [server?.state, connection.state, feed.state];
+      const states = [server?.state, connection.state, feed.state, rejected.state];
       return states.find((state) => state?.ready === false) ?? { ready: true };
     },
-    reconcile: async (checkpoint, policy) => {
-      const sequence = checkpoint?.stream.sequence ?? null;
-      const isShared = streams.filterSubject !== null;
-      const found = await inspectStream(nats, streams.events.name, sequence, isShared);
-      return reconcile(checkpoint, found, policy);
+    reconcile: async (mark, policy) => {
+      const { name } = streams.events;
+      const manager = await nats.jetstreamManager();
+      const found = await inspectStream(
+        manager,
+        name,
+        mark?.sequence ?? null,
+        streams.filterSubject !== null,
+      );
+      if (found === undefined) throw new Error(`the stream ${name} was deleted while it was being opened`);
+      return reconcile(mark, found, policy);
     },
     close: async () => {
       rejected.close();

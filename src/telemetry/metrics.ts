@@ -29,6 +29,8 @@ export interface MetricSources {
   position(): number | undefined;
   /** Messages of the stream that are not applied yet. */
   lagMessages(): number | undefined;
+  /** How the stream compares with what was read of it, and whether that keeps it from being read. */
+  streamPlace(): { readonly verdict: string; readonly halted: boolean } | undefined;
   /** Leads with state in memory. */
   leads(): number | undefined;
   /** Events held, over all leads. */
@@ -71,6 +73,7 @@ const REJECTION_REASONS: readonly RejectionReason[] = [
   'in_future',
 ];
 const HISTORY_TABLES = ['fires', 'deliveries', 'attempts', 'sequences'] as const;
+const VERDICTS = ['fresh', 'resume', 'retention_gap', 'recreated', 'rolled_back', 'other_stream'] as const;
 const CHANNELS: readonly Channel[] = ['webhook', 'email'];
 const ATTEMPT_OUTCOMES = ['delivered', 'failed'] as const;
 /** Client reports are many and free in form; a label needs few values. */
@@ -79,7 +82,10 @@ const REBUILD_REASONS = [
   'consumer_deleted',
   'consumer_not_found',
   'stream_not_found',
-  'watchdog',
+  'disconnected',
+  'reconnected',
+  'stalled',
+  'lost_on_the_way',
   'gap',
   'other',
 ] as const;
@@ -222,6 +228,20 @@ function registerGauges(registry: Registry, sources: MetricSources): void {
   gauge('store_waits', '1 while nothing can be written to the store.', () => sources.storeWaits());
   gauge('stream_position', 'Stream sequence up to which messages are applied.', () => sources.position());
   gauge('stream_lag_messages', 'Messages of the stream not applied yet.', () => sources.lagMessages());
+  gauge('stream_halted', '1 while the stream is not read because of its verdict.', () => {
+    const place = sources.streamPlace();
+    return place && Number(place.halted);
+  });
+  new Gauge({
+    name: `${PREFIX}stream_verdict`,
+    help: 'The verdict of the last comparison of the stream with what was read of it: 1, the others 0.',
+    labelNames: ['verdict'] as const,
+    registers: [registry],
+    collect() {
+      const found = sources.streamPlace()?.verdict;
+      for (const verdict of VERDICTS) this.set({ verdict }, Number(verdict === found));
+    },
+  });
   gauge('leads', 'Leads with state in memory.', () => sources.leads());
   gauge('held_events', 'Events held, over all leads.', () => sources.heldEvents());
   gauge('oldest_fire_age_seconds', 'Age of the oldest fire in the store.', () => sources.oldestFireSeconds());

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { connect, type NatsConnection } from 'nats';
+import { type ConnectionOptions, connect, type NatsConnection } from 'nats';
 
 const PAYLOAD_BYTES_MAX = 4 * 2 ** 20;
 const WAIT_MS_MAX = 60_000;
@@ -13,42 +13,65 @@ export interface TestServer {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
+  /** The store, to be copied while the server is down. */
+  readonly directory: string;
   /** Ends the process with the signal (SIGKILL unless told) and waits for it; the store stays. */
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again on the same port and store. */
   start(): Promise<void>;
+  /** Has the running server read its configuration again, with these lines in the place of `lines`. */
+  reload(lines: readonly string[]): Promise<void>;
   /** A client that reconnects without limit and is closed by `stop`. */
   connect(): Promise<NatsConnection>;
   /** Closes the clients, ends the server, removes the store unless the caller named its directory. */
   stop(): Promise<void>;
 }
 
-/**
- * Starts a server. `maxPayload` in bytes, 4 MiB unless told. A `directory` that the caller names is used for
- * the store and stays when the server is stopped.
- */
-export async function startNats(
-  options: { readonly maxPayload?: number; readonly directory?: string } = {},
-): Promise<TestServer> {
+export interface TestServerOptions {
+  /** For the store, where it is to stay when the server is stopped. */
+  readonly directory?: string;
+  /** In bytes, 4 MiB unless told. */
+  readonly maxPayload?: number;
+  /** Of the file storage, in bytes. */
+  readonly storageMax?: number;
+  /** More lines of configuration, such as who may connect. */
+  readonly lines?: readonly string[];
+  /** How the clients of the tests connect, where that takes more than an address. */
+  readonly client?: Partial<ConnectionOptions>;
+}
+
+/** Starts a server. */
+export async function startNats(options: TestServerOptions = {}): Promise<TestServer> {
   const directory = options.directory ?? (await temporaryDirectory('nats'));
   const configPath = join(directory, 'server.conf');
   const clients: NatsConnection[] = [];
   let child: ChildProcess;
   let port = 0;
+  let lines = options.lines ?? [];
 
-  const start = async (): Promise<void> => {
+  const configure = (): Promise<void> => {
+    const storage = options.storageMax === undefined ? '' : `, max_file_store: ${options.storageMax}`;
     const config = [
       `host: "127.0.0.1"`,
       `port: ${port === 0 ? -1 : port}`,
       `max_payload: ${options.maxPayload ?? PAYLOAD_BYTES_MAX}`,
       `ports_file_dir: ${JSON.stringify(directory)}`,
-      `jetstream { store_dir: ${JSON.stringify(directory)} }`,
+      `jetstream { store_dir: ${JSON.stringify(directory)}${storage} }`,
+      ...lines,
     ];
-    await writeFile(configPath, config.join('\n'));
+    return writeFile(configPath, config.join('\n'));
+  };
+  const start = async (): Promise<void> => {
+    await configure();
     child = spawn(natsServerBinary(), ['--config', configPath], { stdio: 'ignore' });
     if (port === 0) port = await waitFor('the port of the server', () => readPort(directory, child.pid));
     await waitFor('the server to accept clients', async () => {
-      const probe = await connect({ servers: `127.0.0.1:${port}`, reconnect: false, timeout: 1_000 });
+      const probe = await connect({
+        ...options.client,
+        servers: `127.0.0.1:${port}`,
+        reconnect: false,
+        timeout: 1_000,
+      });
       await probe.close();
       return true;
     });
@@ -71,10 +94,17 @@ export async function startNats(
     get pid() {
       return child.pid ?? 0;
     },
+    directory,
     kill,
     start,
+    reload: async (newLines) => {
+      lines = newLines;
+      await configure();
+      child.kill('SIGHUP');
+    },
     connect: async () => {
       const client = await connect({
+        ...options.client,
         servers: `127.0.0.1:${port}`,
         maxReconnectAttempts: -1,
         reconnectTimeWait: 50,

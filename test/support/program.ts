@@ -84,7 +84,14 @@ export async function startProgram({
       return code;
     },
   };
-  if (ready) await waitFor('readiness', async () => (await fetch(`${url}/readyz`)).status === 200);
+  if (ready) {
+    const isReady = async () => (await fetch(`${url}/readyz`)).status === 200;
+    // Whoever waited for it has nothing to stop it by.
+    await waitFor('readiness', isReady).catch(async (error: unknown) => {
+      await program.kill();
+      throw error;
+    });
+  }
   return program;
 }
 
@@ -160,6 +167,23 @@ export async function lagOf(program: RunningProgram): Promise<number> {
 export async function positionOf(program: RunningProgram): Promise<number> {
   const body = await (await fetch(`${program.url}/metrics`)).text();
   return Number(/^sequence_triggers_stream_position (\d+)/m.exec(body)?.[1] ?? Number.NaN);
+}
+
+/** What `/readyz` answers, with its status. */
+export async function readinessOf(program: RunningProgram) {
+  const answer = await fetch(`${program.url}/readyz`);
+  const body = (await answer.json()) as {
+    reasons: string[];
+    stream: { verdict: string; policy: string; halted: boolean } | null;
+  };
+  return { status: answer.status, reasons: body.reasons.join('; '), stream: body.stream };
+}
+
+/** A sample of `/metrics`, by its name without the prefix and with its labels; NaN where there is none. */
+export async function metricOf(program: RunningProgram, name: string): Promise<number> {
+  const body = await (await fetch(`${program.url}/metrics`)).text();
+  const line = body.split('\n').find((text) => text.startsWith(`sequence_triggers_${name} `));
+  return Number(line?.split(' ').at(-1) ?? Number.NaN);
 }
 
 const DATA = join(ROOT, '..', 'shared', 'data');

@@ -1,111 +1,293 @@
-import { cpSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
-import {
-  allFires,
-  positionOf,
-  type RunningProgram,
-  startProgram,
-  temporaryDataDir,
-} from '../../support/program.ts';
+import { rmSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { waitFor } from '../../support/nats.ts';
+import { metricOf } from '../../support/program.ts';
+import { answerWith } from '../../support/receivers.ts';
+import { Stage } from '../../support/stage.ts';
+import { expectGoingOn, expectHalt } from '../../support/streamVerdict.ts';
 
-describe('a stream that was deleted and created anew while the program was down', () => {
-  const dataDir = temporaryDataDir();
-  let nats: TestServer;
-  let program: RunningProgram;
-  let sequenceId: string;
-  let publish: (id: string, type: string) => Promise<void>;
+const ACCEPT = { ON_STREAM_MISMATCH: 'accept' };
+const NO_CHECKPOINT = { CHECKPOINT_INTERVAL_MS: '600000' };
 
-  beforeAll(async () => {
-    nats = await startNats();
-    program = await startProgram({ dataDir: dataDir.path, env: { NATS_URL: nats.url } });
-    const client = await nats.connect();
-    publish = async (id, type) => {
-      client.publish('events.default', JSON.stringify({ id, lead_id: 'ada', event_type: type }));
-      await client.flush();
-    };
-    const body = { name: 'two steps', event_types: ['first', 'second'], window_seconds: 3600, ordered: true };
-    sequenceId = (await program.call<{ id: string }>('POST', '/sequences', body)).id;
-    for (let index = 0; index < 5; index++) await publish(`old-${index}`, 'first');
-    await waitFor('the events to be applied', async () => (await positionOf(program)) === 5);
-    expect(await program.stop()).toBe(0);
-    const manager = await client.jetstreamManager();
-    await manager.streams.delete('EVENTS');
-  });
+// Each starts the program several times.
+vi.setConfig({ testTimeout: 90_000 });
 
-  afterAll(async () => {
-    await program?.stop();
-    await nats?.stop();
-    dataDir.remove();
-  });
+let stage: Stage;
 
-  it('is named on /readyz and not read, until an operator accepts it', async () => {
-    program = await startProgram({ dataDir: dataDir.path, env: { NATS_URL: nats.url }, ready: false });
-    const reasons = await waitFor('the verdict', async () => {
-      const answer = await fetch(`${program.url}/readyz`);
-      const { reasons } = (await answer.json()) as { reasons: string[] };
-      return answer.status === 503 && reasons.some((reason) => reason.startsWith('recreated:'))
-        ? reasons
-        : undefined;
-    });
-    expect(reasons.join()).toContain('ON_STREAM_MISMATCH=accept');
-    await publish('new-0', 'second');
-    expect(await allFires(program, sequenceId)).toEqual([]);
-    expect(await program.stop()).toBe(0);
-  });
+beforeEach(async () => {
+  stage = await Stage.open();
+});
 
-  it('is read from its start once accepted; leads keep what they held, and later starts go on by themselves', async () => {
-    const env = { NATS_URL: nats.url, ON_STREAM_MISMATCH: 'accept' };
-    program = await startProgram({ dataDir: dataDir.path, env });
-    const [fire] = await waitFor('the fire', async () => {
-      const fires = await allFires(program, sequenceId);
-      return fires.length === 1 ? fires : undefined;
-    });
-    expect(fire?.events.map(({ id }) => id)).toEqual(['old-4', 'new-0']);
-    await program.kill();
-    program = await startProgram({ dataDir: dataDir.path, env: { NATS_URL: nats.url } });
-    await publish('new-1', 'first');
-    await publish('new-2', 'second');
-    await waitFor('the second fire', async () => (await allFires(program, sequenceId)).length === 2);
-    expect(await positionOf(program)).toBe(8);
+afterEach(() => stage.close());
+
+/** Starts the program on a new stream, lets a lead fire and another one begin, and stops it: position 3. */
+async function readThree(): Promise<void> {
+  await stage.start();
+  await stage.publishBoth('ada');
+  await stage.publish('bob', 'first');
+  await stage.waitForPosition(3);
+  await stage.waitForFire('ada');
+  expect(await stage.program.stop()).toBe(0);
+}
+
+/** Replaces the store of the server, which has to be down, by what it was when the copy was kept. */
+async function restoreServer(putBack: () => void): Promise<void> {
+  await stage.nats.kill('SIGTERM');
+  putBack();
+  await stage.nats.start();
+  await waitFor('the client to be back', () => stage.client.flush().then(() => true));
+}
+
+describe('a start is `fresh`', () => {
+  it('on a new data directory, and again when that was removed: all that the stream holds is read', async () => {
+    await readThree();
+    expect(stage.program.log()).toContain('"verdict":{"outcome":"fresh"}');
+    rmSync(stage.dataDir.path, { recursive: true });
+    stage.sequenceId = '';
+    await stage.start();
+    await expectGoingOn(stage, 'fresh', 'halt');
+    await stage.waitForPosition(3);
+    await stage.publishBoth('eve');
+    await stage.waitForFire('eve');
   });
 });
 
-describe('a stream that lost its end behind the checkpoint, as after a power cut', () => {
-  const dataDir = temporaryDataDir();
-  const store = join(dataDir.path, 'nats');
-  const older = join(dataDir.path, 'nats-before');
-  let program: RunningProgram;
-
-  afterAll(async () => {
-    await program?.stop();
-    dataDir.remove();
+describe('a start is `resume`', () => {
+  it('on the same stream, which goes on, also with the policy `accept` left on', async () => {
+    await readThree();
+    await stage.publish('bob', 'second');
+    await stage.start(ACCEPT);
+    await expectGoingOn(stage, 'resume', 'accept');
+    await stage.waitForFire('bob');
+    expect(await stage.fired()).toEqual(['ada', 'bob']);
+    await stage.waitForPosition(4);
+    expect(await stage.applied('held')).toBe(1);
   });
 
-  it('is not resumed, because a logged change lies beyond its end', async () => {
-    const env = { CHECKPOINT_INTERVAL_MS: '600000' };
-    const event = (id: string) => ({ id, lead_id: 'ada', event_type: 'first' });
-    program = await startProgram({ dataDir: dataDir.path, env });
-    await program.call('POST', '/ingest', { events: [event('1'), event('2')] });
-    await waitFor('two events', async () => (await positionOf(program)) === 2);
-    expect(await program.stop()).toBe(0);
-    cpSync(store, older, { recursive: true });
+  it('where the message at the position was deleted singly', async () => {
+    await readThree();
+    await stage.manager.streams.deleteMessage('EVENTS', 3);
+    await stage.publish('bob', 'second');
+    await stage.start();
+    await expectGoingOn(stage, 'resume', 'halt');
+    await stage.waitForFire('bob');
+    expect(await stage.fired()).toEqual(['ada', 'bob']);
+  });
 
-    program = await startProgram({ dataDir: dataDir.path, env });
-    await program.call('POST', '/ingest', { events: [event('3'), event('4')] });
-    await waitFor('four events', async () => (await positionOf(program)) === 4);
-    await program.call('POST', '/sequences', { name: 's', event_types: ['first'], window_seconds: 60 });
-    const server = Number(/"pid":(\d+),"msg":"started nats-server"/.exec(program.log())?.[1]);
-    await program.kill();
-    process.kill(server, 'SIGKILL');
-    rmSync(store, { recursive: true });
-    cpSync(older, store, { recursive: true });
+  it('where all that was read was removed since, and nothing else', async () => {
+    await readThree();
+    await stage.manager.streams.purge('EVENTS');
+    await stage.publish('bob', 'second');
+    await stage.start();
+    await expectGoingOn(stage, 'resume', 'halt');
+    await stage.waitForFire('bob');
+  });
 
-    program = await startProgram({ dataDir: dataDir.path, env, ready: false });
-    await waitFor('the verdict', async () => {
-      const { reasons } = (await (await fetch(`${program.url}/readyz`)).json()) as { reasons: string[] };
-      return reasons.some((reason) => reason.startsWith('rolled_back:'));
+  it('with an older copy of the lead states: the same fires under the same ids, and those that the copy does not know are sent again', async () => {
+    await readThree();
+    const putBack = stage.keepCopy(stage.states);
+    await stage.publish('bob', 'second');
+    await stage.publishBoth('eve');
+    await stage.start();
+    await waitFor('three requests', () => stage.webhookIds.length === 3);
+    const before = (await stage.program.call<{ events: object[] }>('GET', '/sequence-events')).events;
+    expect(await stage.program.stop()).toBe(0);
+    putBack();
+    await stage.start();
+    await expectGoingOn(stage, 'resume', 'halt');
+    await waitFor('the two requests again', () => stage.webhookIds.length === 5);
+    const [, bob, eve, ...again] = stage.webhookIds;
+    expect(again.sort()).toEqual([bob, eve].sort());
+    await waitFor('all of them to be delivered', async () => {
+      const { events } = await stage.program.call<{ events: { deliveries: { state: string }[] }[] }>(
+        'GET',
+        '/sequence-events',
+      );
+      return events.length === 3 && events.every(({ deliveries }) => deliveries[0]?.state === 'delivered');
     });
+    const ids = (fires: object[]) => fires.map((fire) => (fire as { id: string }).id).sort();
+    const after = (await stage.program.call<{ events: object[] }>('GET', '/sequence-events')).events;
+    expect(ids(after)).toEqual(ids(before));
   });
 });
+
+describe('a start is `retention_gap`', () => {
+  const waysToLose: [string, () => Promise<unknown>][] = [
+    ['everything was purged', () => stage.manager.streams.purge('EVENTS')],
+    ['the first were purged', () => stage.manager.streams.purge('EVENTS', { seq: 6 })],
+    [
+      'the stream keeps fewer messages than came',
+      async () => {
+        const { config } = await stage.manager.streams.info('EVENTS');
+        await stage.manager.streams.update('EVENTS', { ...config, max_msgs: 1 });
+      },
+    ],
+  ];
+
+  it.each(waysToLose)('where %s before it was read; accepted, it goes on behind the gap', async (_, lose) => {
+    await readThree();
+    // Bob's second is message 4; Eve's are 5 and 6.
+    await stage.publish('bob', 'second');
+    await stage.publishBoth('eve');
+    await lose();
+    const first = (await stage.manager.streams.info('EVENTS')).state.first_seq;
+    await stage.start({}, { ready: false });
+    expect(await expectHalt(stage, 'retention_gap')).toContain(`messages 4 to ${first - 1} of EVENTS`);
+    await stage.waitForPosition(3);
+    expect(await stage.program.stop()).toBe(0);
+
+    await stage.start(ACCEPT);
+    await expectGoingOn(stage, 'retention_gap', 'accept');
+    expect(await metricOf(stage.program, 'feed_gap_messages_total')).toBe(first - 4);
+    await stage.publish('bob', 'second-but-another');
+    await stage.publishBoth('dan');
+    await stage.waitForFire('dan');
+    expect(await stage.fired()).toEqual(['ada', 'dan']);
+    expect(await stage.program.stop()).toBe(0);
+    await stage.start();
+    await expectGoingOn(stage, 'resume', 'halt');
+  });
+});
+
+describe('a start is `recreated`', () => {
+  it('where the stream was deleted and made anew: it is not read until an operator accepts it, while deliveries go out', async () => {
+    stage.receiver.answer = answerWith(500);
+    await stage.start({ RETRY_SCHEDULE: '0s,1s,1s' });
+    await stage.publishBoth('ada');
+    await stage.publish('bob', 'first');
+    await waitFor('the attempt that fails', () => stage.webhookIds.length === 1);
+    expect(await stage.program.stop()).toBe(0);
+    await stage.manager.streams.delete('EVENTS');
+    stage.receiver.answer = answerWith(200);
+
+    await stage.start({ RETRY_SCHEDULE: '0s,1s,1s' }, { ready: false });
+    await expectHalt(stage, 'recreated');
+    await waitFor('the delivery', () => stage.webhookIds.length === 2);
+    await stage.waitForFiresReceived(1);
+    // Stored by the new stream, for whoever accepts it.
+    await stage.program.call('POST', '/ingest', { id: 'i1', lead_id: 'bob', event_type: 'second' });
+    await stage.waitForPosition(3);
+    expect(await stage.program.stop()).toBe(0);
+
+    await stage.start({}, { ready: false });
+    await expectHalt(stage, 'recreated');
+    expect(await stage.program.stop()).toBe(0);
+
+    await stage.start(ACCEPT);
+    await expectGoingOn(stage, 'recreated', 'accept');
+    await stage.waitForFire('bob');
+    await stage.waitForPosition(4);
+    await stage.program.kill();
+    await stage.start();
+    await expectGoingOn(stage, 'resume', 'halt');
+    await stage.publishBoth('eve');
+    await stage.waitForFire('eve');
+    await stage.waitForPosition(6);
+    expect(await stage.fired()).toEqual(['ada', 'bob', 'eve']);
+  });
+});
+
+describe('a start is `recreated` also', () => {
+  it('after a crash before the first checkpoint, because a logged change speaks of the stream before', async () => {
+    await stage.start(NO_CHECKPOINT);
+    await stage.publish('bob', 'first');
+    await stage.waitForPosition(1);
+    await stage.program.kill();
+    await stage.manager.streams.delete('EVENTS');
+    await stage.start({}, { ready: false });
+    await expectHalt(stage, 'recreated');
+  });
+});
+
+describe('a start is `rolled_back`', () => {
+  it('where the server was restored from a copy that ends before the position', async () => {
+    await stage.start();
+    await stage.publishBoth('ada');
+    const copy = await keepServerCopy();
+    await stage.publish('bob', 'first');
+    await stage.waitForPosition(3);
+    expect(await stage.program.stop()).toBe(0);
+    await restoreServer(copy);
+    await stage.start({}, { ready: false });
+    expect(await expectHalt(stage, 'rolled_back')).toContain('message 3 of EVENTS, but the stream ends at 2');
+    expect(await stage.program.stop()).toBe(0);
+    await stage.start(ACCEPT);
+    await expectGoingOn(stage, 'rolled_back', 'accept');
+    await stage.publish('bob', 'second');
+    await stage.waitForFire('bob');
+    // What was read again counts as known, and Bob's first is remembered though the stream has lost it.
+    expect(await stage.fired()).toEqual(['ada', 'bob']);
+    await stage.waitForFiresReceived(2);
+  });
+
+  it('where the restored server holds another message at the position', async () => {
+    await stage.start();
+    await stage.publishBoth('ada');
+    const copy = await keepServerCopy();
+    await stage.publish('bob', 'first');
+    await stage.waitForPosition(3);
+    expect(await stage.program.stop()).toBe(0);
+    await restoreServer(copy);
+    await stage.publish('eve', 'first');
+    await stage.publish('eve', 'second');
+    await stage.start({}, { ready: false });
+    expect(await expectHalt(stage, 'rolled_back')).toContain('or holds another message there');
+    expect(await stage.program.stop()).toBe(0);
+    await stage.start(ACCEPT);
+    await expectGoingOn(stage, 'rolled_back', 'accept');
+    await stage.waitForFire('eve');
+    expect(await stage.fired()).toEqual(['ada', 'eve']);
+  });
+
+  it('where a logged change of a sequence lies beyond the end of the stream', async () => {
+    await stage.start(NO_CHECKPOINT);
+    await stage.publish('ada', 'first');
+    await stage.waitForPosition(1);
+    expect(await stage.program.stop()).toBe(0);
+    const copy = await keepServerCopy();
+    await stage.start(NO_CHECKPOINT);
+    await stage.publish('bob', 'first');
+    await stage.publish('eve', 'first');
+    await stage.waitForPosition(3);
+    await stage.createSequence();
+    await stage.program.kill();
+    await restoreServer(copy);
+    await stage.start({}, { ready: false });
+    await expectHalt(stage, 'rolled_back');
+  });
+});
+
+describe('a start is `other_stream`', () => {
+  it('where EVENTS_STREAM names another one; going back to the first is a `resume`', async () => {
+    await readThree();
+    await stage.manager.streams.add({ name: 'CLICKS', subjects: ['clicks.>'] });
+    const clicks = { EVENTS_STREAM: 'CLICKS', EVENTS_SUBJECT: 'clicks.>' };
+    await stage.manager.streams.delete('EVENTS_REJECTED');
+    await stage.publish('bob', 'second', 'clicks.default');
+    await stage.start(clicks, { ready: false });
+    const reason = await expectHalt(stage, 'other_stream');
+    expect(reason).toContain('comes from the stream EVENTS, but EVENTS_STREAM names CLICKS');
+    expect(await stage.program.stop()).toBe(0);
+
+    await stage.manager.streams.delete('CLICKS_REJECTED');
+    await stage.start();
+    await expectGoingOn(stage, 'resume', 'halt');
+    expect(await stage.program.stop()).toBe(0);
+
+    await stage.manager.streams.delete('EVENTS_REJECTED');
+    await stage.start({ ...clicks, ...ACCEPT });
+    await expectGoingOn(stage, 'other_stream', 'accept');
+    await stage.waitForFire('bob');
+    await stage.waitForPosition(4);
+    expect(await stage.fired()).toEqual(['ada', 'bob']);
+  });
+});
+
+/** Keeps a copy of the server's store as it stands now; the server is down while it is made. */
+async function keepServerCopy(): Promise<() => void> {
+  await stage.nats.kill('SIGTERM');
+  const putBack = stage.keepCopy(stage.nats.directory);
+  await stage.nats.start();
+  await waitFor('the client to be back', () => stage.client.flush().then(() => true));
+  return putBack;
+}

@@ -1,5 +1,6 @@
 import { headers, type NatsConnection } from 'nats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type StreamMark, unread } from '../../../src/model/checkpoint.ts';
 import type { FeedMessage } from '../../../src/model/event.ts';
 import { EventFeed, type FeedSettings, type SequenceGap } from '../../../src/stream/feed.ts';
 import { type EventStreams, ensureStreams } from '../../../src/stream/streams.ts';
@@ -31,6 +32,11 @@ function newFeed(settings: FeedSettings = {}, on: EventStreams = streams): Event
   return feed;
 }
 
+/** The mark of a message whose content is not remembered. */
+function from(sequence: number): StreamMark {
+  return { ...unread(streams.events), sequence };
+}
+
 async function publish(count: number, subject = 'events.default', from = 1): Promise<void> {
   const jetStream = nats.jetstream();
   const body = (index: number) => JSON.stringify({ id: `e${index}`, lead_id: 'l', event_type: 'a' });
@@ -48,6 +54,27 @@ function collector() {
   return { sequences, messages, handler };
 }
 
+/** The connection, over which one message of the stream, the nth that comes, is lost on the way. */
+function losingOne(connection: NatsConnection, nth: number): NatsConnection {
+  let arrived = 0;
+  const subscribe: NatsConnection['subscribe'] = (inbox, options) => {
+    const callback = options?.callback;
+    return connection.subscribe(inbox, {
+      callback: (error, message) => {
+        const isLost = message.subject !== inbox && ++arrived === nth;
+        if (!isLost) callback?.(error, message);
+      },
+    });
+  };
+  return new Proxy(connection, {
+    get: (target, name) => {
+      if (name === 'subscribe') return subscribe;
+      const value = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
 function upTo(last: number, from = 1): number[] {
   return Array.from({ length: last - from + 1 }, (_, index) => from + index);
 }
@@ -62,7 +89,7 @@ describe('the event feed', () => {
     await nats.jetstream().publish('events.acme', 'not json');
     const { handler, messages } = collector();
     const feed = newFeed();
-    feed.start(0, handler);
+    feed.start(from(0), handler);
     await waitFor('two messages', () => messages.length === 2);
 
     const stored = await (await nats.jetstreamManager()).streams.getMessage('EVENTS', { seq: 1 });
@@ -81,7 +108,7 @@ describe('the event feed', () => {
   it('starts behind the cursor it is given', async () => {
     await publish(10);
     const { handler, sequences } = collector();
-    newFeed().start(7, handler);
+    newFeed().start(from(7), handler);
     await waitFor('three messages', () => sequences.length === 3);
     expect(sequences).toEqual([8, 9, 10]);
   });
@@ -92,7 +119,7 @@ describe('the event feed', () => {
     const sizes: number[] = [];
     let isBusy = false;
     const feed = newFeed({ groupMessagesMax: 100 });
-    feed.start(0, async (group) => {
+    feed.start(from(0), async (group) => {
       expect(isBusy).toBe(false);
       isBusy = true;
       sizes.push(group.length);
@@ -115,7 +142,7 @@ describe('the event feed', () => {
     });
     const feed = newFeed({ pollIntervalMs: 50, heartbeatMs: 500 });
     const { handler, sequences } = collector();
-    feed.start(0, async (group) => {
+    feed.start(from(0), async (group) => {
       await stuck;
       await handler(group);
     });
@@ -133,11 +160,41 @@ describe('the event feed', () => {
     await waitFor('no lag', () => feed.lag === 0);
   });
 
+  it('asks for no more than a few mebibytes while the handler is stuck, however large the messages are', async () => {
+    const jetStream = nats.jetstream();
+    const mebibyte = new Uint8Array(2 ** 20);
+    for (let index = 0; index < 64; index += 1) await jetStream.publish('events.default', mebibyte);
+    let release = (): void => undefined;
+    const stuck = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const { handler, sequences } = collector();
+    newFeed().start(from(0), async (group) => {
+      await stuck;
+      await handler(group);
+    });
+    const manager = await nats.jetstreamManager();
+    let before = 0;
+    const delivered = await waitFor('the server to send no more', async () => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const [consumer] = await manager.consumers.list('EVENTS').next();
+      const [last, now] = [before, consumer?.delivered.stream_seq ?? 0];
+      before = now;
+      return now > 0 && now === last ? now : undefined;
+    });
+    // Before what follows, since a feed with a handler that is stuck cannot be stopped.
+    release();
+    // What was buffered when the handler took its first group, the window, and a request that was under way.
+    expect(delivered).toBeLessThanOrEqual(50);
+    await waitFor('all messages', () => sequences.length === 64);
+    expect(sequences).toEqual(upTo(64));
+  });
+
   it('goes on where it was when the server is killed and started again', async () => {
     const { handler, sequences } = collector();
     const rebuilds: string[] = [];
     const feed = newFeed({ onRebuild: (reason) => rebuilds.push(reason) });
-    feed.start(0, handler);
+    feed.start(from(0), handler);
     await publish(500);
     await waitFor('some messages', () => sequences.length > 0);
     await server.kill('SIGKILL');
@@ -155,7 +212,7 @@ describe('the event feed', () => {
     const { handler, sequences } = collector();
     const rebuilds: string[] = [];
     const feed = newFeed({ onRebuild: (reason) => rebuilds.push(reason) });
-    feed.start(0, handler);
+    feed.start(from(0), handler);
     await publish(5);
     await waitFor('five messages', () => sequences.length === 5);
     const manager = await nats.jetstreamManager();
@@ -171,7 +228,7 @@ describe('the event feed', () => {
     const { handler, sequences } = collector();
     let failures = 3;
     const feed = newFeed();
-    feed.start(0, async (group) => {
+    feed.start(from(0), async (group) => {
       failures -= 1;
       if (failures >= 0) throw new Error('a full disk');
       await handler(group);
@@ -189,7 +246,7 @@ describe('the event feed', () => {
     const { handler, sequences } = collector();
     let isBroken = true;
     const feed = newFeed();
-    feed.start(0, async (group) => {
+    feed.start(from(0), async (group) => {
       if (isBroken) throw new Error('a full disk');
       await handler(group);
     });
@@ -209,7 +266,7 @@ describe('the event feed', () => {
     let started = false;
     const done: number[] = [];
     const feed = newFeed({ groupMessagesMax: 5 });
-    feed.start(0, async (group) => {
+    feed.start(from(0), async (group) => {
       started = true;
       await new Promise<void>((resolve) => {
         release = resolve;
@@ -225,48 +282,89 @@ describe('the event feed', () => {
     expect(feed.cursor).toBe(done.at(-1));
   });
 
-  it('reports messages that the stream no longer holds, at the start and in between', async () => {
+  it('reports messages that were removed singly, and passes over them', async () => {
     await publish(10);
     const manager = await nats.jetstreamManager();
-    await manager.streams.purge('EVENTS', { seq: 4 });
     await manager.streams.deleteMessage('EVENTS', 6);
     await manager.streams.deleteMessage('EVENTS', 7);
     const gaps: SequenceGap[] = [];
     const { handler, sequences } = collector();
-    newFeed({ onGap: (gap) => gaps.push(gap) }).start(0, handler);
-    await waitFor('what is left', () => sequences.length === 5);
-    expect(sequences).toEqual([4, 5, 8, 9, 10]);
-    expect(gaps).toEqual([
-      { from: 1, to: 3 },
-      { from: 6, to: 7 },
-    ]);
+    newFeed({ onGap: (gap) => gaps.push(gap) }).start(from(0), handler);
+    await waitFor('what is left', () => sequences.length === 8);
+    expect(sequences).toEqual([1, 2, 3, 4, 5, 8, 9, 10]);
+    expect(gaps).toEqual([{ from: 6, to: 7 }]);
   });
 
-  it('halts when the stream is created anew under it', async () => {
+  it('ends before messages that retention took away, and what lies before them is handled', async () => {
+    await publish(3);
+    const manager = await nats.jetstreamManager();
     const { handler, sequences } = collector();
-    const halts: string[] = [];
-    const feed = newFeed({ onHalt: (reason) => halts.push(reason) });
-    feed.start(0, handler);
+    let release = (): void => undefined;
+    const stuck = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const gaps: SequenceGap[] = [];
+    const feed = newFeed({ groupMessagesMax: 1, onGap: (gap) => gaps.push(gap) });
+    const ended = feed.start(from(0), async (group) => {
+      await stuck;
+      await handler(group);
+    });
+    await publish(9_000, 'events.default', 4);
+    await manager.streams.purge('EVENTS', { seq: 9_003 });
+    release();
+    const end = await ended;
+    expect(end).toMatchObject({ kind: 'mismatch', found: { firstSequence: 9_003 } });
+    expect(sequences).toEqual(upTo(feed.cursor));
+    expect(feed.cursor).toBeGreaterThan(3);
+    expect(feed.cursor).toBeLessThan(9_002);
+    expect(gaps).toEqual([]);
+  });
+
+  it('builds its consumer again where a message was lost on the way, and no message is missed', async () => {
+    const { handler, sequences } = collector();
+    const rebuilds: string[] = [];
+    const feed = new EventFeed(losingOne(nats, 3), streams, logger, {
+      onRebuild: (reason) => rebuilds.push(reason),
+    });
+    feeds.push(feed);
+    feed.start(from(0), handler);
+    await publish(6);
+    await waitFor('six messages', () => sequences.length >= 6);
+    expect(sequences).toEqual(upTo(6));
+    expect(rebuilds).toEqual(['lost_on_the_way']);
+  });
+
+  it('ends when the stream is created anew under it, and goes on where it is told then', async () => {
+    const { handler, sequences } = collector();
+    const feed = newFeed();
+    const ended = feed.start(from(0), handler);
     await publish(2);
     await waitFor('two messages', () => sequences.length === 2);
     const manager = await nats.jetstreamManager();
     await manager.streams.delete('EVENTS');
     await waitFor('the feed to notice', () => !feed.state.ready);
-    await ensureStreams(nats, SETTINGS, logger);
-    await waitFor('the feed to halt', () => halts.length === 1);
-    expect(halts[0]).toMatch(/^recreated: /);
-    expect(feed.state).toEqual({ ready: false, reason: halts[0] });
+    const again = await ensureStreams(nats, SETTINGS, logger);
+    expect(await ended).toMatchObject({ kind: 'mismatch', found: { created: again.events.created } });
+    expect(feed.state.ready).toBe(false);
+    feed.start(unread(again.events), handler);
+    await publish(3);
+    await waitFor('three more messages', () => sequences.length >= 5);
+    expect(sequences).toEqual([1, 2, 1, 2, 3]);
   });
 
-  it('halts when the stream ends before the cursor', async () => {
+  it('ends when the stream ends before the cursor', async () => {
     await publish(5);
     const { handler, sequences } = collector();
-    const feed = newFeed();
-    feed.start(9, handler);
-    await waitFor(
-      'the feed to halt',
-      () => !feed.state.ready && /^rolled_back: .* ends at 5/.test(feed.state.reason),
-    );
+    const ended = await newFeed().start(from(9), handler);
+    expect(ended).toMatchObject({ kind: 'mismatch', found: { lastSequence: 5 } });
+    expect(sequences).toEqual([]);
+  });
+
+  it('ends when the stream holds another message where it had read one', async () => {
+    await publish(3);
+    const { handler, sequences } = collector();
+    const mark = { ...from(2), messageArrivalMicros: 1, messageDigest: 'of another message' };
+    expect(await newFeed().start(mark, handler)).toMatchObject({ kind: 'mismatch' });
     expect(sequences).toEqual([]);
   });
 
@@ -274,7 +372,7 @@ describe('the event feed', () => {
     const { handler, sequences } = collector();
     const rebuilds: string[] = [];
     const feed = newFeed({ heartbeatMs: 200, onRebuild: (reason) => rebuilds.push(reason) });
-    feed.start(0, handler);
+    feed.start(from(0), handler);
     await publish(2);
     await waitFor('two messages', () => sequences.length === 2);
     process.kill(server.pid, 'SIGSTOP');
@@ -288,11 +386,11 @@ describe('the event feed', () => {
   it('stays as it is while nothing happens', async () => {
     const rebuilds: string[] = [];
     const feed = newFeed({
-      heartbeatMs: 50,
+      heartbeatMs: 300,
       pollIntervalMs: 20,
       onRebuild: (reason) => rebuilds.push(reason),
     });
-    feed.start(0, collector().handler);
+    feed.start(from(0), collector().handler);
     await waitFor('the feed to consume', () => feed.state.ready);
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     expect(rebuilds).toEqual([]);
@@ -315,7 +413,7 @@ describe('the event feed', () => {
     await publish(1, 'clicks.b');
     const gaps: SequenceGap[] = [];
     const { handler, sequences } = collector();
-    newFeed({ onGap: (gap) => gaps.push(gap) }, mixed).start(0, handler);
+    newFeed({ onGap: (gap) => gaps.push(gap) }, mixed).start(unread(mixed.events), handler);
     await waitFor('two messages', () => sequences.length === 2);
     expect(sequences).toEqual([1, 3]);
     expect(gaps).toEqual([]);
@@ -326,7 +424,7 @@ describe('the event feed', () => {
     const large = new Uint8Array(3 * 2 ** 20);
     for (let index = 0; index < 20; index += 1) await jetStream.publish('events.default', large);
     const { handler, messages } = collector();
-    newFeed().start(0, handler);
+    newFeed().start(from(0), handler);
     await waitFor('all of them', () => messages.length === 20);
     expect(messages.every(({ data }) => data.length === large.length)).toBe(true);
     expect(messages[0]?.decoded).toMatchObject({ rejection: { reason: 'too_large' } });

@@ -1,11 +1,12 @@
 import type { JetStreamManager, NatsConnection } from 'nats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Checkpoint } from '../../../src/model/checkpoint.ts';
+import type { StreamMark } from '../../../src/model/checkpoint.ts';
 import {
   inspectStream,
   type MismatchPolicy,
   type Reconciliation,
   reconcile,
+  type StreamFound,
 } from '../../../src/stream/reconcile.ts';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
 
@@ -27,30 +28,30 @@ async function publish(count: number, text = 'message'): Promise<void> {
     await nats.jetstream().publish('events.a', `${text} ${index}`);
 }
 
-/** A checkpoint as it is taken at this sequence of the stream. */
-async function checkpointAt(sequence: number, name = 'EVENTS'): Promise<Checkpoint> {
-  const { created, messageAtPosition } = await inspectStream(nats, name, sequence);
+async function inspect(name: string, sequence: number | null): Promise<StreamFound> {
+  const found = await inspectStream(manager, name, sequence);
+  if (found === undefined) throw new Error(`no stream ${name}`);
+  return found;
+}
+
+/** The mark of this message of the stream. */
+async function markAt(sequence: number, name = 'EVENTS'): Promise<StreamMark> {
+  const { created, messageAtPosition } = await inspect(name, sequence);
   return {
-    position: sequence,
-    clockMicros: messageAtPosition?.arrivalMicros ?? 0,
-    silentBefore: [],
-    changes: 0,
-    stream: {
-      name,
-      created,
-      sequence,
-      messageArrivalMicros: messageAtPosition?.arrivalMicros ?? null,
-      messageDigest: messageAtPosition?.digest ?? null,
-    },
+    name,
+    created,
+    sequence,
+    messageArrivalMicros: messageAtPosition?.arrivalMicros ?? null,
+    messageDigest: messageAtPosition?.digest ?? null,
   };
 }
 
 async function verdict(
-  checkpoint: Checkpoint | null,
+  mark: StreamMark | null,
   policy: MismatchPolicy = 'accept',
   name = 'EVENTS',
 ): Promise<Reconciliation> {
-  return reconcile(checkpoint, await inspectStream(nats, name, checkpoint?.stream.sequence ?? null), policy);
+  return reconcile(mark, await inspect(name, mark?.sequence ?? null), policy);
 }
 
 describe('the start on a real stream', () => {
@@ -62,16 +63,16 @@ describe('the start on a real stream', () => {
 
   it('resumes behind the checkpoint, also after a restart of the server', async () => {
     await publish(5);
-    const checkpoint = await checkpointAt(3);
-    expect(checkpoint.stream.messageDigest).toMatch(/^[0-9a-f]{64}$/);
-    expect(await verdict(checkpoint, 'halt')).toMatchObject({
+    const mark = await markAt(3);
+    expect(mark.messageDigest).toMatch(/^[0-9a-f]{64}$/);
+    expect(await verdict(mark, 'halt')).toMatchObject({
       verdict: { outcome: 'resume' },
       startSequence: 4,
     });
     await server.kill();
     await server.start();
     await waitFor('the client to be back', () => nats.flush().then(() => true));
-    expect(await verdict(checkpoint, 'halt')).toMatchObject({
+    expect(await verdict(mark, 'halt')).toMatchObject({
       verdict: { outcome: 'resume' },
       startSequence: 4,
     });
@@ -79,9 +80,9 @@ describe('the start on a real stream', () => {
 
   it('resumes where the message at the checkpoint was deleted singly', async () => {
     await publish(5);
-    const checkpoint = await checkpointAt(3);
+    const mark = await markAt(3);
     await manager.streams.deleteMessage('EVENTS', 3);
-    expect(await verdict(checkpoint, 'halt')).toMatchObject({
+    expect(await verdict(mark, 'halt')).toMatchObject({
       verdict: { outcome: 'resume' },
       startSequence: 4,
     });
@@ -89,21 +90,21 @@ describe('the start on a real stream', () => {
 
   it('finds a retention gap where messages after the checkpoint are gone', async () => {
     await publish(10);
-    const checkpoint = await checkpointAt(3);
+    const mark = await markAt(3);
     await manager.streams.purge('EVENTS', { seq: 8 });
-    expect(await verdict(checkpoint)).toMatchObject({
+    expect(await verdict(mark)).toMatchObject({
       proceed: true,
       verdict: { outcome: 'retention_gap', fromSequence: 4, toSequence: 7 },
       startSequence: 8,
     });
-    expect(await verdict(checkpoint, 'halt')).toMatchObject({ proceed: false });
+    expect(await verdict(mark, 'halt')).toMatchObject({ proceed: false });
   });
 
   it('finds a retention gap also where nothing at all is left', async () => {
     await publish(10);
-    const checkpoint = await checkpointAt(3);
+    const mark = await markAt(3);
     await manager.streams.purge('EVENTS');
-    expect(await verdict(checkpoint)).toMatchObject({
+    expect(await verdict(mark)).toMatchObject({
       verdict: { outcome: 'retention_gap' },
       startSequence: 11,
     });
@@ -111,12 +112,12 @@ describe('the start on a real stream', () => {
 
   it('finds a stream of the same name recreated', async () => {
     await publish(5);
-    const checkpoint = await checkpointAt(5);
+    const mark = await markAt(5);
     await manager.streams.delete('EVENTS');
     await manager.streams.add({ name: 'EVENTS', subjects: ['events.>'] });
     await publish(7);
-    expect(await verdict(checkpoint)).toMatchObject({ verdict: { outcome: 'recreated' }, startSequence: 1 });
-    expect(await verdict(checkpoint, 'halt')).toMatchObject({
+    expect(await verdict(mark)).toMatchObject({ verdict: { outcome: 'recreated' }, startSequence: 1 });
+    expect(await verdict(mark, 'halt')).toMatchObject({
       proceed: false,
       message: expect.stringContaining('ON_STREAM_MISMATCH=accept'),
     });
@@ -124,9 +125,9 @@ describe('the start on a real stream', () => {
 
   it('finds a stream rolled back that ends before the checkpoint', async () => {
     await publish(5);
-    const ahead = await checkpointAt(5);
-    const checkpoint = { ...ahead, position: 9, stream: { ...ahead.stream, sequence: 9 } };
-    expect(await verdict(checkpoint)).toMatchObject({
+    const ahead = await markAt(5);
+    const mark = { ...ahead, sequence: 9 };
+    expect(await verdict(mark)).toMatchObject({
       verdict: { outcome: 'rolled_back', position: 9, lastSequence: 5 },
       startSequence: 1,
     });
@@ -134,8 +135,8 @@ describe('the start on a real stream', () => {
 
   it('finds a stream rolled back that holds another message at the checkpoint', async () => {
     await publish(5, 'before the power cut');
-    const checkpoint = await checkpointAt(5);
-    const lost = { ...checkpoint, stream: { ...checkpoint.stream, messageDigest: '0'.repeat(64) } };
+    const mark = await markAt(5);
+    const lost = { ...mark, messageDigest: '0'.repeat(64) };
     expect(await verdict(lost, 'halt')).toMatchObject({
       proceed: false,
       verdict: { outcome: 'rolled_back' },
@@ -144,9 +145,9 @@ describe('the start on a real stream', () => {
 
   it('finds another stream where the setting was changed', async () => {
     await publish(5);
-    const checkpoint = await checkpointAt(5);
+    const mark = await markAt(5);
     await manager.streams.add({ name: 'CLICKS', subjects: ['clicks.>'] });
-    expect(await verdict(checkpoint, 'accept', 'CLICKS')).toMatchObject({
+    expect(await verdict(mark, 'accept', 'CLICKS')).toMatchObject({
       verdict: { outcome: 'other_stream', nameBefore: 'EVENTS', nameNow: 'CLICKS' },
       startSequence: 1,
     });

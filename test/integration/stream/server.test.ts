@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { unread } from '../../../src/model/checkpoint.ts';
 import { openConnection } from '../../../src/stream/connection.ts';
 import { inspectProcess } from '../../../src/stream/orphan.ts';
 import { openStreamRoom } from '../../../src/stream/room.ts';
@@ -233,9 +234,9 @@ describe('the stream room', () => {
     );
     expect(room.state.ready).toBe(false);
     const start = await room.reconcile(null, 'halt');
-    expect(start).toMatchObject({ proceed: true, verdict: { outcome: 'fresh' }, position: 0 });
+    expect(start).toMatchObject({ proceed: true, verdict: { outcome: 'fresh' }, startSequence: 1 });
     const types: string[] = [];
-    room.feed.start(0, async (group) => {
+    room.feed.start(unread(room.streams.events), async (group) => {
       for (const { decoded } of group) if ('event' in decoded) types.push(decoded.event.type);
     });
     await room.publisher.publish('default', [{ id: 'e', leadId: 'l', eventType: 'signup' }]);

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import type { Checkpoint } from '../../../src/model/checkpoint.ts';
+import type { StreamMark } from '../../../src/model/checkpoint.ts';
 import { reconcile, type StreamFound } from '../../../src/stream/reconcile.ts';
 
-const CHECKPOINT: Checkpoint = {
-  position: 100,
-  clockMicros: 5_000,
-  silentBefore: [],
-  changes: 0,
-  stream: { name: 'EVENTS', created: 'T1', sequence: 100, messageArrivalMicros: 5_000, messageDigest: 'aa' },
+const MARK: StreamMark = {
+  name: 'EVENTS',
+  created: 'T1',
+  sequence: 100,
+  messageArrivalMicros: 5_000,
+  messageDigest: 'aa',
 };
 
 const FOUND: StreamFound = {
@@ -19,31 +19,30 @@ const FOUND: StreamFound = {
   messageAtPosition: { arrivalMicros: 5_000, digest: 'aa' },
 };
 
-describe('comparing the stream with the checkpoint', () => {
+describe('comparing the stream with the mark of what was read', () => {
   it.each([
     ['fresh', null, FOUND, 9],
     ['fresh', null, { ...FOUND, firstSequence: 0, lastSequence: 0, messageAtPosition: null }, 0],
-    ['resume', CHECKPOINT, FOUND, 100],
-    ['resume', CHECKPOINT, { ...FOUND, lastSequence: 100 }, 100],
-    ['resume', CHECKPOINT, { ...FOUND, firstSequence: 101, messageAtPosition: null }, 100],
-    ['resume', CHECKPOINT, { ...FOUND, firstSequence: 101, lastSequence: 100, messageAtPosition: null }, 100],
-    ['resume', { ...CHECKPOINT, position: 1_100 }, FOUND, 100],
-    ['retention_gap', CHECKPOINT, { ...FOUND, firstSequence: 102, messageAtPosition: null }, 101],
-    ['recreated', CHECKPOINT, { ...FOUND, created: 'T2' }, 9],
-    ['rolled_back', CHECKPOINT, { ...FOUND, lastSequence: 99, messageAtPosition: null }, 9],
-    ['rolled_back', CHECKPOINT, { ...FOUND, messageAtPosition: { arrivalMicros: 5_000, digest: 'bb' } }, 9],
-    ['rolled_back', CHECKPOINT, { ...FOUND, messageAtPosition: { arrivalMicros: 5_001, digest: 'aa' } }, 9],
-    ['other_stream', CHECKPOINT, { ...FOUND, name: 'OTHER', created: 'T2' }, 9],
-  ] as const)('%s: %j against %j goes on behind %i', (outcome, checkpoint, found, position) => {
-    const accepted = reconcile(checkpoint, found, 'accept');
-    expect(accepted).toMatchObject({
-      proceed: true,
-      verdict: { outcome },
-      position,
-      startSequence: position + 1,
-    });
+    ['resume', MARK, FOUND, 100],
+    ['resume', MARK, { ...FOUND, lastSequence: 100 }, 100],
+    ['resume', MARK, { ...FOUND, firstSequence: 101, messageAtPosition: null }, 100],
+    ['resume', MARK, { ...FOUND, firstSequence: 101, lastSequence: 100, messageAtPosition: null }, 100],
+    ['retention_gap', MARK, { ...FOUND, firstSequence: 102, messageAtPosition: null }, 101],
+    ['recreated', MARK, { ...FOUND, created: 'T2' }, 9],
+    ['rolled_back', MARK, { ...FOUND, lastSequence: 99, messageAtPosition: null }, 9],
+    ['rolled_back', MARK, { ...FOUND, messageAtPosition: { arrivalMicros: 5_000, digest: 'bb' } }, 9],
+    ['rolled_back', MARK, { ...FOUND, messageAtPosition: { arrivalMicros: 5_001, digest: 'aa' } }, 9],
+    ['other_stream', MARK, { ...FOUND, name: 'OTHER', created: 'T2' }, 9],
+  ] as const)('%s: %j against %j goes on behind %i', (outcome, mark, found, position) => {
+    const accepted = reconcile(mark, found, 'accept');
+    expect(accepted).toMatchObject({ proceed: true, verdict: { outcome }, startSequence: position + 1 });
+    expect(accepted.message ?? '').toMatch(
+      ['fresh', 'resume'].includes(outcome)
+        ? /^$/
+        : new RegExp(`^${outcome}: .* Accepted by ON_STREAM_MISMATCH=`),
+    );
 
-    const halted = reconcile(checkpoint, found, 'halt');
+    const halted = reconcile(mark, found, 'halt');
     const goesOn = outcome === 'fresh' || outcome === 'resume';
     expect(halted).toMatchObject({ proceed: goesOn, verdict: { outcome } });
     if (!halted.proceed)
@@ -51,7 +50,7 @@ describe('comparing the stream with the checkpoint', () => {
   });
 
   it('names the messages that a retention gap has swallowed', () => {
-    const result = reconcile(CHECKPOINT, { ...FOUND, firstSequence: 151, messageAtPosition: null }, 'halt');
+    const result = reconcile(MARK, { ...FOUND, firstSequence: 151, messageAtPosition: null }, 'halt');
     expect(result).toMatchObject({ verdict: { fromSequence: 101, toSequence: 150 } });
   });
 });

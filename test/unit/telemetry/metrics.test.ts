@@ -16,6 +16,7 @@ const sources: MetricSources = {
   storeWaits: () => 1,
   position: () => 42,
   lagMessages: () => 7,
+  streamPlace: () => ({ verdict: 'recreated', halted: true }),
   leads: () => 3,
   heldEvents: () => 9,
   sequences: () => 2,
@@ -101,6 +102,9 @@ describe('metrics', () => {
     expect(first.get('sequence_triggers_stream_position')).toBe('42');
     expect(first.get('sequence_triggers_stream_lag_messages')).toBe('7');
     expect(first.get('sequence_triggers_store_waits')).toBe('1');
+    expect(first.get('sequence_triggers_stream_verdict{verdict="recreated"}')).toBe('1');
+    expect(first.get('sequence_triggers_stream_verdict{verdict="resume"}')).toBe('0');
+    expect(first.get('sequence_triggers_stream_halted')).toBe('1');
     expect(first.get('sequence_triggers_leads')).toBe('3');
     expect(first.get('sequence_triggers_held_events')).toBe('9');
     expect(first.get('sequence_triggers_sequences')).toBe('2');
