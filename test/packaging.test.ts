@@ -101,6 +101,7 @@ describe('the npm scripts', () => {
         'test',
         'test:crash',
         'test:guards',
+        'test:simulation',
         'tokens',
         'typecheck',
       ].sort(),

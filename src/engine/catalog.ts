@@ -1,7 +1,13 @@
 import type { Matcher } from '../matcher/matcher.ts';
 import type { StreamMark } from '../model/checkpoint.ts';
 import type { OuId } from '../model/event.ts';
-import { definitionOf, type Sequence, type SequenceChange, type SequenceId } from '../model/sequence.ts';
+import {
+  definitionOf,
+  type LoggedChange,
+  type Sequence,
+  type SequenceChange,
+  type SequenceId,
+} from '../model/sequence.ts';
 import type { LoggerPort, StateStorePort } from './ports.ts';
 
 export type CatalogRefusal =
@@ -19,9 +25,9 @@ export type CatalogResult = { readonly ok: true; readonly sequence: Sequence } |
  * under way stands, is written before whatever follows, and is not acknowledged before. After a crash the matcher starts with the sequences as they stood
  * at the checkpoint, and the logged changes are made again where the replay reaches their positions (R20).
  *
- * Modes: replaying (logged changes are outstanding, or messages whose effects are on disk: the matcher is
- * behind what users see, and a change would take effect among what has happened; changes are refused as
- * unavailable) → open → closed (draining: changes are refused).
+ * Modes: replaying (an earlier life was further than the engine is: it logged changes, or wrote states or fires
+ * that come of later messages; a change now would lie before them, so it is refused as unavailable) → open →
+ * closed (draining: changes are refused).
  */
 export class Catalog {
   private readonly matcher: Matcher;
@@ -34,9 +40,9 @@ export class Catalog {
   private readonly current = new SequenceTable();
   /** As the matcher has them: the changes up to the position made. */
   private readonly effective = new SequenceTable();
-  private outstanding: SequenceChange[] = [];
-  /** Furthest position of which effects other than changes are on disk. */
-  private effectsThrough = 0;
+  private outstanding: LoggedChange[] = [];
+  /** Position that anything on disk reaches to, as it was loaded. */
+  private reachedBefore = 0;
   private replayed = false;
   private closed = false;
 
@@ -57,8 +63,13 @@ export class Catalog {
     this.logger = options.logger;
   }
 
-  /** Loads the sequences and takes them back to the checkpoint. */
-  load(): void {
+  /**
+   * Loads the sequences and takes them back to the checkpoint.
+   *
+   * @param reachedBefore the furthest position that anything on disk comes of
+   */
+  load(reachedBefore: number): void {
+    this.reachedBefore = reachedBefore;
     for (const sequence of this.store.allSequences()) {
       this.current.set(sequence);
       this.effective.set(sequence);
@@ -72,31 +83,26 @@ export class Catalog {
   }
 
   get isReplaying(): boolean {
-    return !this.replayed;
+    return this.replayEnd > 0;
   }
 
-  /** Position at which the replay ends: of the last logged change, or of the last effect, whichever is further. */
+  /** Position at which the replay ends; 0 once it has. */
   get replayEnd(): number {
-    return Math.max(this.effectsThrough, this.outstanding.at(-1)?.position ?? 0);
+    return this.replayed ? 0 : Math.max(this.reachedBefore, this.outstanding.at(-1)?.position ?? 0);
   }
 
-  /** Logged changes that the replay has yet to reach: the last ones of all that were ever recorded. */
-  get outstandingCount(): number {
-    return this.outstanding.length;
+  /** How many changes, counted from the first ever, are in force: a checkpoint lets those of the log go. */
+  get changesMade(): number {
+    return this.outstanding[0]?.ordinal ?? this.store.changeCount();
   }
 
-  /** To be called once all leads are loaded, with the furthest position that a fire or a lead state speaks of. */
-  expectReplay(effectsThrough: number): void {
-    this.effectsThrough = effectsThrough;
-  }
-
-  /** Makes the logged changes that lie at or below a position. To be called after `expectReplay`. */
+  /** To be called once all leads are loaded. Makes the logged changes that lie at or below a position. */
   replayThrough(position: number): void {
     if (this.replayed) return;
     while (this.outstanding.length > 0 && this.outstanding[0]!.position <= position) {
       this.enact(this.outstanding.shift()!);
     }
-    if (position < this.replayEnd) return;
+    if (this.replayEnd > position) return;
     this.replayed = true;
     this.matcher.forgetUnknownSequences();
   }

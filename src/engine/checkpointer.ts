@@ -1,5 +1,6 @@
 import type { EncodedLead, LeadHandle, Matcher } from '../matcher/matcher.ts';
 import type { Checkpoint, Reach } from '../model/checkpoint.ts';
+import type { Clock } from './clock.ts';
 import type { EngineMetrics, LoggerPort, StateStorePort } from './ports.ts';
 import type { Turnstile } from './turnstile.ts';
 import { inWritingOrder } from './writingOrder.ts';
@@ -27,6 +28,7 @@ export class Checkpointer {
   private readonly turnstile: Turnstile;
   private readonly metrics: EngineMetrics;
   private readonly logger: LoggerPort;
+  private readonly clock: Clock;
   private readonly leadsPerTurn: number;
   private running: Promise<Checkpoint> | null = null;
 
@@ -36,6 +38,7 @@ export class Checkpointer {
     turnstile: Turnstile;
     metrics: EngineMetrics;
     logger: LoggerPort;
+    clock: Clock;
     leadsPerTurn: number;
   }) {
     this.matcher = options.matcher;
@@ -44,6 +47,7 @@ export class Checkpointer {
     this.leadsPerTurn = options.leadsPerTurn;
     this.metrics = options.metrics;
     this.logger = options.logger;
+    this.clock = options.clock;
   }
 
   /**
@@ -63,7 +67,7 @@ export class Checkpointer {
   }
 
   private async write(read: () => Checkpoint): Promise<Checkpoint> {
-    const startedMs = performance.now();
+    const startedMs = this.clock.nowMs();
     const { checkpoint, dirty } = await this.turnstile.run(async () => ({
       checkpoint: read(),
       dirty: this.matcher.takeDirty(),
@@ -81,7 +85,7 @@ export class Checkpointer {
     await this.store.putCheckpoint(checkpoint, reach);
     this.logger.debug({ position, bytes }, 'a checkpoint is on disk');
     await this.turnstile.run(() => this.sweep(checkpoint));
-    this.metrics.onCheckpoint(dirty.length, bytes, (performance.now() - startedMs) / 1000);
+    this.metrics.onCheckpoint(dirty.length, bytes, (this.clock.nowMs() - startedMs) / 1000);
     return checkpoint;
   }
 

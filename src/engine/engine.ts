@@ -6,6 +6,7 @@ import type { Delivery } from '../model/delivery.ts';
 import type { FeedMessage, LeadEvent, Rejection } from '../model/event.ts';
 import type { Catalog } from './catalog.ts';
 import { Checkpointer, LEADS_PER_TURN } from './checkpointer.ts';
+import { type Clock, systemClock } from './clock.ts';
 import { fireOf } from './fires.ts';
 import { PersistentWriter } from './persistentWriter.ts';
 import type {
@@ -39,6 +40,7 @@ export interface EngineOptions {
   readonly checkpointIntervalMs: number;
   /** Leads written between two groups while a checkpoint is under way. */
   readonly leadsPerTurn?: number;
+  readonly clock?: Clock;
 }
 
 /** Where in which stream the engine goes on. */
@@ -65,7 +67,8 @@ export class Engine {
   private readonly turnstile = new Turnstile();
   private readonly writer: PersistentWriter;
   private readonly checkpointer: Checkpointer;
-  private timer: NodeJS.Timeout | null = null;
+  private readonly clock: Clock;
+  private stopTimer: () => void = () => {};
   private stream: { readonly name: string; readonly created: string } | null = null;
   private offset = 0;
   private positionValue = 0;
@@ -79,10 +82,12 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.options = options;
-    this.writer = new PersistentWriter(options.logger);
+    this.clock = options.clock ?? systemClock;
+    this.writer = new PersistentWriter(options.logger, this.clock);
     this.checkpointer = new Checkpointer({
       ...options,
       turnstile: this.turnstile,
+      clock: this.clock,
       leadsPerTurn: options.leadsPerTurn ?? LEADS_PER_TURN,
     });
   }
@@ -106,7 +111,7 @@ export class Engine {
   get trouble(): readonly string[] {
     const { failure } = this.turnstile;
     if (failure !== null) return [`the engine failed: ${failure.message}`];
-    const seconds = this.groupSinceMs === null ? 0 : (performance.now() - this.groupSinceMs) / 1000;
+    const seconds = this.groupSinceMs === null ? 0 : (this.clock.nowMs() - this.groupSinceMs) / 1000;
     if (seconds < GROUP_SECONDS_MAX) return this.writer.trouble;
     return [...this.writer.trouble, `a group of messages has waited ${Math.round(seconds)} s for its writes`];
   }
@@ -120,16 +125,17 @@ export class Engine {
   load(): Checkpoint | null {
     const { matcher, catalog, store } = this.options;
     const checkpoint = store.checkpoint();
-    catalog.load();
     if (checkpoint !== null) {
       this.positionValue = checkpoint.position;
       this.committedPositionValue = checkpoint.position;
       this.offset = checkpoint.position - checkpoint.stream.sequence;
       this.loadedMark = checkpoint.stream;
+    }
+    catalog.load(store.highWater()?.position ?? 0);
+    if (checkpoint !== null) {
       matcher.restoreClock(checkpoint.clockMicros, checkpoint.silentBefore);
     }
     for (const lead of store.allLeads()) loadLead(matcher, lead);
-    catalog.expectReplay(store.highWater()?.position ?? 0);
     catalog.replayThrough(this.positionValue);
     return checkpoint;
   }
@@ -153,7 +159,8 @@ export class Engine {
     const isElsewhere = await this.turnstile.run(async () => this.takePlace(resume));
     // What was accepted once need not be accepted again after a crash.
     if (isElsewhere) await this.checkpoint();
-    this.timer = setInterval(() => this.checkpointInBackground(), this.options.checkpointIntervalMs);
+    const { checkpointIntervalMs } = this.options;
+    this.stopTimer = this.clock.every(checkpointIntervalMs, () => this.checkpointInBackground());
   }
 
   /** Gives whether the place is another one than that behind the last message. */
@@ -178,11 +185,6 @@ export class Engine {
     return resume.renumbered || isBehindGap;
   }
 
-  private stopTimer(): void {
-    if (this.timer !== null) clearInterval(this.timer);
-    this.timer = null;
-  }
-
   /**
    * Applies a group of messages in stream order and resolves when its effects are committed. Messages at or
    * below the cursor are passed over.
@@ -192,7 +194,7 @@ export class Engine {
   }
 
   private async processInTurn(messages: readonly FeedMessage[]): Promise<void> {
-    const startedMs = performance.now();
+    const startedMs = this.clock.nowMs();
     this.groupSinceMs = startedMs;
     const counts = emptyCounts();
     const fires: FireEntry[] = [];
@@ -217,7 +219,7 @@ export class Engine {
     ]);
     this.committedPositionValue = this.positionValue;
     this.groupSinceMs = null;
-    this.options.metrics.onGroup(counts, messages.length, (performance.now() - startedMs) / 1000);
+    this.options.metrics.onGroup(counts, messages.length, (this.clock.nowMs() - startedMs) / 1000);
   }
 
   /**
@@ -317,7 +319,7 @@ export class Engine {
       position,
       clockMicros: this.options.matcher.clockMicros,
       silentBefore: this.options.matcher.silentBefore(),
-      changes: this.options.store.changeCount() - this.options.catalog.outstandingCount,
+      changes: this.options.catalog.changesMade,
       stream: this.mark()!,
     };
   }

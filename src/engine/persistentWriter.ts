@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from './clock.ts';
 import type { LoggerPort } from './ports.ts';
 
 /** Pause before a failed write is tried again: a full disk or a server that is gone wants time, not haste. */
@@ -10,11 +10,13 @@ const RETRY_PAUSE_MS = 500;
  */
 export class PersistentWriter {
   private readonly logger: LoggerPort;
+  private readonly clock: Clock;
   private readonly troubles = new Map<string, string>();
   private readonly abandoned = new AbortController();
 
-  constructor(logger: LoggerPort) {
+  constructor(logger: LoggerPort, clock: Clock) {
     this.logger = logger;
+    this.clock = clock;
   }
 
   /** What cannot be written now, a sentence each. */
@@ -38,7 +40,7 @@ export class PersistentWriter {
         const reason = error instanceof Error ? error.message : String(error);
         this.troubles.set(what, `${what} cannot be written: ${reason}`);
         this.logger.error({ err: error }, `${what} cannot be written; trying again`);
-        await sleep(RETRY_PAUSE_MS, undefined, { signal: this.abandoned.signal });
+        await this.clock.sleep(RETRY_PAUSE_MS, this.abandoned.signal);
       }
     }
   }

@@ -2,7 +2,7 @@ import type { Checkpoint, Reach, StreamMark } from '../model/checkpoint.ts';
 import type { Delivery } from '../model/delivery.ts';
 import type { FeedMessage, LeadId, OuId, Rejection, RejectionReason } from '../model/event.ts';
 import type { Fire } from '../model/fire.ts';
-import type { Sequence, SequenceChange } from '../model/sequence.ts';
+import type { LoggedChange, Sequence, SequenceChange } from '../model/sequence.ts';
 
 /**
  * What the engine needs of the store. Writes become durable in the order in which they are asked for. One that
@@ -13,7 +13,7 @@ export interface StateStorePort {
   readonly trouble: string | null;
   checkpoint(): Checkpoint | null;
   allSequences(): Sequence[];
-  changesSinceCheckpoint(): SequenceChange[];
+  changesSinceCheckpoint(): LoggedChange[];
   /** How many changes were ever recorded, those included that wait to be written. */
   changeCount(): number;
   /** Each state is valid until the next is taken. */

@@ -81,3 +81,9 @@ export interface SequenceChange {
   readonly before: Sequence | null;
   readonly after: Sequence | null;
 }
+
+/** A change in the log. */
+export interface LoggedChange extends SequenceChange {
+  /** Its number among all changes ever recorded: later ones have higher numbers. */
+  readonly ordinal: number;
+}

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Delivery, DeliveryId } from '../model/delivery.ts';
+import { type Clock, systemClock } from './clock.ts';
 import { type Lane, LaneSet } from './lanes.ts';
 import { EMAIL_HELD_REASON } from './plan.ts';
 import type { DeliveryQueue, FireSource, Log, OutboxMetrics, SequenceOf } from './ports.ts';
@@ -41,8 +42,7 @@ export interface OutboxOptions {
   readonly log: Log;
   readonly metrics: OutboxMetrics;
   readonly limits?: OutboxLimits;
-  /** Wall clock in milliseconds. */
-  readonly now?: () => number;
+  readonly clock?: Clock;
   /** Uniform in [0, 1), for the jitter. */
   readonly random?: () => number;
 }
@@ -65,20 +65,20 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #limits: OutboxLimits;
   readonly #policy: RetryPolicy;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #lanes = new LaneSet();
   readonly #attempts = new Set<Promise<void>>();
   readonly #abort = new AbortController();
   #mode: Mode = 'new';
   #suspectsInFlight = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer: () => void = () => {};
   #timerAtMs: number | null = null;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#limits = options.limits ?? DEFAULT_LIMITS;
     this.#policy = { delaysMs: options.retryDelaysMs, random: options.random ?? Math.random };
-    this.#now = options.now ?? Date.now;
+    this.#clock = options.clock ?? systemClock;
     // Every attempt under way listens; the limit of them is the limit here.
     setMaxListeners(this.#limits.attemptsMax, this.#abort.signal);
   }
@@ -93,13 +93,18 @@ export class Outbox {
     return this.#lanes.size + this.#lanes.alarmCount;
   }
 
+  /** Destinations in memory. */
+  get laneCount(): number {
+    return this.#lanes.size;
+  }
+
   /** Holds or releases emails as configured, then begins with everything that is due. */
   async start(): Promise<void> {
     const { queue, emailSender, log } = this.#options;
     const emails =
       emailSender === null
-        ? { held: await queue.holdEmails(EMAIL_HELD_REASON, this.#now()) }
-        : { released: await queue.releaseEmails(this.#now()) };
+        ? { held: await queue.holdEmails(EMAIL_HELD_REASON, this.#clock.nowMs()) }
+        : { released: await queue.releaseEmails(this.#clock.nowMs()) };
     const lanes = queue.lanes();
     for (const { lane, dueAtMs } of lanes) this.#lanes.setAlarm(this.#lanes.lane(lane), dueAtMs);
     log.info({ lanes: lanes.length, ...emails }, 'outbox started');
@@ -123,13 +128,13 @@ export class Outbox {
    */
   async drain(timeoutMs: number): Promise<{ unfinished: number }> {
     this.#mode = 'draining';
-    clearTimeout(this.#timer);
-    let timer: NodeJS.Timeout | undefined;
+    this.#cancelTimer();
+    let cancelTimeUp = () => {};
     const timeUp = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs);
+      cancelTimeUp = this.#clock.after(timeoutMs, resolve);
     });
     await Promise.race([Promise.all(this.#attempts), timeUp]);
-    clearTimeout(timer);
+    cancelTimeUp();
     const unfinished = this.#attempts.size;
     this.#mode = 'stopped';
     this.#abort.abort();
@@ -141,7 +146,7 @@ export class Outbox {
   /** Serves ready lanes in turn until the slots are taken or no lane is left, then sets the timer. */
   #pump(): void {
     if (this.#mode !== 'running') return;
-    this.#lanes.ring(this.#now());
+    this.#lanes.ring(this.#clock.nowMs());
     while (this.#attempts.size < this.#limits.attemptsMax) {
       const lane = this.#lanes.takeReady(this.#suspectsInFlight < this.#limits.attemptsToSuspectsMax);
       if (lane === undefined) break;
@@ -155,7 +160,7 @@ export class Outbox {
     const limit = lane.suspect ? 1 : this.#limits.attemptsPerLaneMax;
     // The end of an attempt makes the lane ready again.
     if (lane.inFlight.size >= limit) return;
-    const nowMs = this.#now();
+    const nowMs = this.#clock.nowMs();
     const picked = this.#options.queue.pick(lane.name, lane.inFlight);
     if (picked.kind === 'empty') {
       this.#lanes.forgetIfIdle(lane);
@@ -179,7 +184,7 @@ export class Outbox {
     lane.inFlight.add(id);
     const attempt = work
       .catch((error: unknown) => {
-        lane.pausedUntilMs = this.#now() + STORE_PAUSE_MS;
+        lane.pausedUntilMs = this.#clock.nowMs() + STORE_PAUSE_MS;
         const fields = { deliveryId: id, error: String(error), pauseMs: STORE_PAUSE_MS };
         this.#options.log.error(fields, 'the outcome of a delivery attempt could not be stored');
       })
@@ -194,11 +199,16 @@ export class Outbox {
   }
 
   async #attempt(lane: Lane, delivery: Delivery): Promise<void> {
-    const startedAtMs = this.#now();
+    const startedAtMs = this.#clock.nowMs();
     const result = await this.#send(delivery, startedAtMs);
     if (this.#mode === 'stopped') return;
     lane.suspect = result.outcome === 'failed' && result.status === null && !result.permanent;
-    const settlement = settle(delivery, result, { startedAtMs, endedAtMs: this.#now() }, this.#policy);
+    const settlement = settle(
+      delivery,
+      result,
+      { startedAtMs, endedAtMs: this.#clock.nowMs() },
+      this.#policy,
+    );
     await this.#options.queue.recordAttempt(settlement.delivery, settlement.attempt);
     this.#report(settlement);
   }
@@ -231,7 +241,12 @@ export class Outbox {
       { deliveryId, problem },
       'a due delivery cannot be read; it is set aside for an hour',
     );
-    await this.#options.queue.postpone(lane.name, dueAtMs, deliveryId, this.#now() + UNREADABLE_PAUSE_MS);
+    await this.#options.queue.postpone(
+      lane.name,
+      dueAtMs,
+      deliveryId,
+      this.#clock.nowMs() + UNREADABLE_PAUSE_MS,
+    );
   }
 
   /** One wide line and one count per attempt. */
@@ -262,14 +277,14 @@ export class Outbox {
   #setTimer(): void {
     const atMs = this.#lanes.nextAlarmMs();
     if (atMs === this.#timerAtMs) return;
-    clearTimeout(this.#timer);
+    this.#cancelTimer();
     this.#timerAtMs = atMs;
     if (atMs === null) return;
-    const delayMs = Math.min(Math.max(atMs - this.#now(), 0), TIMER_MS_MAX);
-    this.#timer = setTimeout(() => {
+    const delayMs = Math.min(Math.max(atMs - this.#clock.nowMs(), 0), TIMER_MS_MAX);
+    this.#cancelTimer = this.#clock.after(delayMs, () => {
       this.#timerAtMs = null;
       this.#pump();
-    }, delayMs);
+    });
   }
 }
 

@@ -87,7 +87,12 @@ export class WebhookSender implements Sender {
   }
 }
 
-function resultOf(answer: Dispatcher.ResponseData, response: string, nowMs: number): SendResult {
+/** What an answer means: any 2xx is a delivery, everything else is to be tried again. */
+export function resultOf(
+  answer: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>,
+  response: string,
+  nowMs: number,
+): SendResult {
   const status = answer.statusCode;
   if (status >= 200 && status < 300) return { outcome: 'delivered', status, response };
   const redirect = status >= 300 && status < 400;

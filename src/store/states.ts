@@ -1,7 +1,7 @@
 import type { Checkpoint, Reach, StreamMark } from '../model/checkpoint.ts';
 import type { LeadId, OuId } from '../model/event.ts';
 import { partitionOf } from '../model/partition.ts';
-import type { Sequence, SequenceChange, SequenceId } from '../model/sequence.ts';
+import type { LoggedChange, Sequence, SequenceChange, SequenceId } from '../model/sequence.ts';
 import { type BytesTable, type Environment, packRow, type Table, unpackRow } from './environment.ts';
 import { raiseHighWater, readHighWater } from './highWater.ts';
 
@@ -90,8 +90,11 @@ export class StateStore {
   }
 
   /** The changes since the checkpoint, in the order in which they were made. */
-  changesSinceCheckpoint(): SequenceChange[] {
-    return [...this.changes.getRange()].map(({ value }) => unpackRow<SequenceChange>(value, [ROW_VERSION]));
+  changesSinceCheckpoint(): LoggedChange[] {
+    return [...this.changes.getRange()].map(({ key, value }) => ({
+      ...unpackRow<SequenceChange>(value, [ROW_VERSION]),
+      ordinal: Number(key[1]),
+    }));
   }
 
   /** Every lead state; each is valid until the next is taken. */

@@ -122,6 +122,12 @@ function messagesOf(script: readonly Step[]): Map<number, FeedMessage[]> {
   return groups;
 }
 
+/** A group of messages of one lead, a second apart. */
+function eventsOfTypes(...types: number[]): FeedMessage[] {
+  const messages = types.map((type) => ({ lead: 0, type, delay: 1, lag: 0, id: null }));
+  return messagesOf([{ kind: 'group', messages }]).get(0)!;
+}
+
 /** A running program as far as the engine goes, on a simulated store. */
 class Program {
   readonly store: SimulatedStore;
@@ -297,15 +303,52 @@ describe('an engine that crashes', () => {
   });
 });
 
+describe('a change of a sequence', () => {
+  it('is refused until the replay has reached every message that fired before the crash (R9, R20)', async () => {
+    const { create, events, crashed } = await crashedAfterFire();
+    const program = new Program(crashed, new Set());
+    await program.start();
+    expect(program.catalog.isReplaying).toBe(true);
+    expect(await program.catalog.remove('ou', create.id)).toEqual({ ok: false, reason: 'unavailable' });
+    await program.engine.process(events.slice(0, 1));
+    expect(await program.catalog.remove('ou', create.id)).toEqual({ ok: false, reason: 'unavailable' });
+    await program.engine.process(events.slice(1));
+    expect(program.catalog.isReplaying).toBe(false);
+    expect(await program.catalog.remove('ou', create.id)).toEqual({ ok: true });
+  });
+
+  it('is taken again when the stream holds nothing more of what was reached before the crash', async () => {
+    const { create, crashed } = await crashedAfterFire();
+    const program = new Program(crashed, new Set());
+    await program.start();
+    program.catalog.replayThrough(Number.MAX_SAFE_INTEGER);
+    expect(await program.catalog.remove('ou', create.id)).toEqual({ ok: true });
+  });
+
+  /** A store with a fire of message 2 on it, and neither a checkpoint nor a lead state. */
+  async function crashedAfterFire() {
+    const events = eventsOfTypes(1, 0);
+    const program = new Program(new SimulatedStore(), new Set());
+    await program.start();
+    const step = { kind: 'create' as const, steps: [0], window: 3, ordered: true, refire: 0 };
+    await program.perform(step, 1, []);
+    await program.engine.process(events);
+    expect(program.store.fires.size).toBe(1);
+    return {
+      create: sequenceOf(1, step),
+      events,
+      crashed: program.store.crashedAfter(program.store.writeCount),
+    };
+  }
+});
+
 describe('a checkpoint', () => {
   it('that waited behind a group whose effects could not be committed is not written', async () => {
     const store = new SimulatedStore();
     const program = new Program(store, new Set());
     program.refusesRejected = true;
     await program.start();
-    const unusable = messagesOf([
-      { kind: 'group', messages: [{ lead: 0, type: 4, delay: 1, lag: 0, id: null }] },
-    ]).get(0)!;
+    const unusable = eventsOfTypes(4);
     const group = expect(program.engine.process(unusable)).rejects.toThrow();
     const checkpoint = expect(program.engine.checkpoint()).rejects.toThrow();
     program.engine.abandonWrites();
@@ -313,6 +356,23 @@ describe('a checkpoint', () => {
     await program.engine.drain();
     expect(store.checkpoint()).toBeNull();
     await expect(program.engine.process(unusable)).rejects.toThrow();
+  });
+
+  it('keeps the changes that a replay has not reached yet', async () => {
+    const events = eventsOfTypes(0, 0);
+    const first = new Program(new SimulatedStore(), new Set());
+    await first.start();
+    await first.engine.process(events.slice(0, 1));
+    await first.perform({ kind: 'create', steps: [0], window: 3, ordered: true, refire: 0 }, 1, []);
+    // The stream is away when the second life starts, writes a checkpoint and ends.
+    const second = new Program(first.store.crashedAfter(first.store.writeCount), new Set());
+    await second.start();
+    await second.engine.checkpoint();
+    const third = new Program(second.store.crashedAfter(second.store.writeCount), new Set());
+    await third.start();
+    expect(third.catalog.isReplaying).toBe(true);
+    await third.engine.process(events);
+    expect([...third.store.fires.values()].map(({ streamSequence }) => streamSequence)).toEqual([2]);
   });
 
   it('notes with the lead states how far they reach, which may be beyond its own position', async () => {

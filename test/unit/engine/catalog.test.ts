@@ -33,8 +33,7 @@ function openCatalog(store: SimulatedStore, position: number, logger = recording
     currentMark: () => null,
     logger,
   });
-  catalog.load();
-  catalog.expectReplay(0);
+  catalog.load(0);
   catalog.replayThrough(position);
   return catalog;
 }

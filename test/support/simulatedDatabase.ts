@@ -1,0 +1,302 @@
+import type { StateStorePort } from '../../src/engine/ports.ts';
+import type { EncodedLead, LeadKey } from '../../src/matcher/matcher.ts';
+import type { Checkpoint, Reach, StreamMark } from '../../src/model/checkpoint.ts';
+import type { Attempt, Delivery, DeliveryId } from '../../src/model/delivery.ts';
+import type { OuId } from '../../src/model/event.ts';
+import type { Fire, FireId } from '../../src/model/fire.ts';
+import type { LoggedChange, Sequence, SequenceChange, SequenceId } from '../../src/model/sequence.ts';
+import type { DeliveryQueue, FireSource, Picked } from '../../src/outbox/ports.ts';
+import { EMAIL_LANE, laneOf } from '../../src/store/deliveryRows.ts';
+import type { FireCommit, FireEntry } from '../../src/store/fires.ts';
+import { sequenceKey, type Tables } from './simulatedTables.ts';
+import type { Chance, SimulatedProcess } from './simulatedTime.ts';
+
+/** Pause before a write is tried again. */
+const RETRY_PAUSE_MS = 500;
+
+/** What a write is about, for faults and for checks at the moment it becomes durable. */
+export type WriteKind =
+  | 'change'
+  | 'leads'
+  | 'lead removal'
+  | 'checkpoint'
+  | 'fires'
+  | 'attempt'
+  | 'postponement'
+  | 'emails';
+
+export interface DatabaseOptions {
+  readonly process: SimulatedProcess;
+  readonly chance: Chance;
+  /** Whether a write of this kind cannot be made now; it and those behind it are tried again then. */
+  readonly fails: (kind: WriteKind) => boolean;
+  /** Called for each write at the moment from which no crash can undo it. */
+  readonly onDurable: (kind: WriteKind, disk: Tables) => void;
+  readonly commitMsMax: number;
+  readonly flushMsMax: number;
+}
+
+interface Write {
+  readonly kind: WriteKind;
+  readonly commit: (tables: Tables) => void;
+  readonly onCommitted: () => void;
+  readonly onFailed: (error: unknown) => void;
+}
+
+/**
+ * The store of one life, as the real one behaves on LMDB: writes are made in the order in which they are
+ * asked for, each whole or not at all; at first they are visible, a while later durable. One that cannot be
+ * made waits, and those behind it too. A crash keeps what is durable and any number of the writes that follow.
+ */
+export class SimulatedDatabase implements StateStorePort, DeliveryQueue, FireSource {
+  readonly #options: DatabaseOptions;
+  /** Durable; outlives the process. */
+  readonly #disk: Tables;
+  readonly #visible: Tables;
+  #asked: Write[] = [];
+  #committed: Write[] = [];
+  #committedCount = 0;
+  #durableCount = 0;
+  #waiting: { readonly count: number; readonly resolve: () => void }[] = [];
+  #isCommitting = false;
+  #isFlushing = false;
+  #changeCount: number;
+  #trouble: string | null = null;
+  #isAbandoned = false;
+  readonly #unflushed = new Set<DeliveryId>();
+
+  constructor(disk: Tables, options: DatabaseOptions) {
+    this.#options = options;
+    this.#disk = disk;
+    this.#visible = disk.copy();
+    const last = Math.max(-1, ...disk.changes.keys());
+    this.#changeCount = last === -1 ? (disk.checkpoint?.changes ?? 0) : last + 1;
+  }
+
+  /** Ends this life: some of the writes that were not durable yet still reach the disk, in their order. */
+  crash(writesKept: (notDurable: number) => number): void {
+    const writes = [...this.#committed, ...this.#asked];
+    for (const write of writes.slice(0, writesKept(writes.length))) {
+      write.commit(this.#disk);
+      this.#options.onDurable(write.kind, this.#disk);
+    }
+  }
+
+  /** Resolves when every write committed so far is durable. */
+  flushed(): Promise<void> {
+    if (this.#durableCount === this.#committedCount) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ count: this.#committedCount, resolve }));
+  }
+
+  /** Why writes wait, in a sentence; null while they do not. */
+  get trouble(): string | null {
+    return this.#trouble;
+  }
+
+  /** From now on what cannot be written at once is rejected, so that the program can stop. */
+  abandonWrites(): void {
+    this.#isAbandoned = true;
+    if (this.#trouble !== null) this.#rejectAsked();
+  }
+
+  /** Whether everything that was asked for is durable. */
+  get isIdle(): boolean {
+    return this.#asked.length === 0 && this.#committed.length === 0;
+  }
+
+  isDurable(fireId: FireId, deliveryId: DeliveryId): boolean {
+    return this.#disk.fires.has(fireId) && this.#disk.deliveries.has(deliveryId);
+  }
+
+  checkpoint(): Checkpoint | null {
+    return this.#visible.checkpoint;
+  }
+
+  allSequences(): Sequence[] {
+    return [...this.#visible.sequences.values()];
+  }
+
+  sequenceOf(ou: OuId, id: SequenceId): Sequence | undefined {
+    const key = sequenceKey({ ou, id });
+    return this.#visible.sequences.get(key) ?? this.#visible.deletedSequences.get(key);
+  }
+
+  changesSinceCheckpoint(): LoggedChange[] {
+    const changes = [...this.#visible.changes].map(([ordinal, change]) => ({ ...change, ordinal }));
+    return changes.sort((a, b) => a.ordinal - b.ordinal);
+  }
+
+  changeCount(): number {
+    return this.#changeCount;
+  }
+
+  *allLeads(): Generator<EncodedLead> {
+    yield* this.#visible.leads.values();
+  }
+
+  highWater(): Reach | null {
+    return this.#visible.highWater;
+  }
+
+  async recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void> {
+    const ordinal = this.#changeCount++;
+    await this.#write('change', (tables) => tables.recordChange(ordinal, change, highWater));
+    await this.flushed();
+  }
+
+  putLeads(rows: readonly EncodedLead[], reach: Reach): Promise<void> {
+    return this.#write('leads', (tables) => tables.putLeads(rows, reach));
+  }
+
+  removeLeads(keys: readonly LeadKey[]): Promise<void> {
+    return this.#write('lead removal', (tables) => tables.removeLeads(keys));
+  }
+
+  async putCheckpoint(checkpoint: Checkpoint, reach: Reach): Promise<void> {
+    await this.#write('checkpoint', (tables) => tables.putCheckpoint(checkpoint, reach));
+    await this.flushed();
+  }
+
+  commitFires(entries: readonly FireEntry[], reach: Reach | null): FireCommit {
+    let added: readonly Delivery[] = [];
+    const committed = this.#write('fires', (tables) => {
+      const inserted = tables.insertFires(entries, reach);
+      if (tables !== this.#visible) return;
+      added = inserted;
+      for (const { id } of added) this.#unflushed.add(id);
+    });
+    const flushed = committed.then(async () => {
+      await this.flushed();
+      for (const { id } of added) this.#unflushed.delete(id);
+      return added;
+    });
+    committed.catch(() => {});
+    flushed.catch(() => {});
+    return { committed, flushed };
+  }
+
+  fire(ou: OuId, id: FireId): Fire | undefined {
+    const fire = this.#visible.fires.get(id)?.fire;
+    return fire?.ou === ou ? fire : undefined;
+  }
+
+  delivery(ou: OuId, id: DeliveryId): { delivery: Delivery; attempts: readonly Attempt[] } | undefined {
+    const delivery = this.#visible.deliveries.get(id);
+    if (delivery?.ou !== ou) return undefined;
+    return { delivery, attempts: this.#visible.attempts.get(id) ?? [] };
+  }
+
+  lanes(): { readonly lane: string; readonly dueAtMs: number }[] {
+    const lanes = [...this.#visible.due.keys()].sort();
+    return lanes.map((lane) => ({ lane, dueAtMs: this.#visible.dueIn(lane)[0]!.dueAtMs }));
+  }
+
+  laneOf(delivery: Delivery): string {
+    return laneOf(delivery);
+  }
+
+  pick(lane: string, skip: ReadonlySet<DeliveryId>): Picked {
+    for (const { id, dueAtMs } of this.#visible.dueIn(lane)) {
+      if (skip.has(id) || this.#unflushed.has(id)) continue;
+      return { kind: 'delivery', delivery: this.#visible.deliveries.get(id)!, dueAtMs };
+    }
+    return { kind: 'empty' };
+  }
+
+  postpone(lane: string, _dueAtMs: number, id: DeliveryId, untilMs: number): Promise<void> {
+    return this.#write('postponement', (tables) => tables.postpone(lane, id, untilMs));
+  }
+
+  recordAttempt(after: Delivery, attempt: Attempt): Promise<void> {
+    return this.#write('attempt', (tables) => tables.recordAttempt(after, attempt));
+  }
+
+  async holdEmails(reason: string, nowMs: number): Promise<number> {
+    const count = this.#visible.due.get(EMAIL_LANE)?.size ?? 0;
+    if (count > 0) await this.#write('emails', (tables) => void tables.holdEmails(reason, nowMs));
+    return count;
+  }
+
+  async releaseEmails(nowMs: number): Promise<number> {
+    const count = this.#visible.heldEmails().length;
+    if (count > 0) await this.#write('emails', (tables) => void tables.releaseEmails(nowMs));
+    return count;
+  }
+
+  #write(kind: WriteKind, commit: (tables: Tables) => void): Promise<void> {
+    return new Promise((onCommitted, onFailed) => {
+      this.#asked.push({ kind, commit, onCommitted, onFailed });
+      this.#scheduleCommit();
+    });
+  }
+
+  #scheduleCommit(): void {
+    if (this.#isCommitting || this.#asked.length === 0) return;
+    this.#isCommitting = true;
+    const { process, chance, commitMsMax } = this.#options;
+    process.after(chance.delayMs(commitMsMax), () => this.#commitSome());
+  }
+
+  #commitSome(): void {
+    this.#isCommitting = false;
+    // They were given up meanwhile.
+    if (this.#asked.length === 0) return;
+    for (let left = this.#options.chance.integer(1, this.#asked.length); left > 0; left--) {
+      if (!this.#commit(this.#asked[0]!)) break;
+      this.#asked.shift();
+    }
+    if (this.#trouble === null) this.#scheduleCommit();
+    else this.#waitForRoom();
+    this.#scheduleFlush();
+  }
+
+  /** Gives whether it was made or refused; else it is to be tried again. */
+  #commit(write: Write): boolean {
+    this.#trouble = this.#options.fails(write.kind) ? 'the disk is full' : null;
+    if (this.#trouble !== null) return false;
+    try {
+      write.commit(this.#visible);
+    } catch (error) {
+      write.onFailed(error);
+      return true;
+    }
+    this.#committed.push(write);
+    this.#committedCount++;
+    write.onCommitted();
+    return true;
+  }
+
+  #waitForRoom(): void {
+    if (this.#isAbandoned) {
+      this.#rejectAsked();
+      return;
+    }
+    this.#isCommitting = true;
+    this.#options.process.after(RETRY_PAUSE_MS, () => this.#commitSome());
+  }
+
+  #rejectAsked(): void {
+    for (const { onFailed } of this.#asked.splice(0)) onFailed(new Error(`${this.#trouble}`));
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isFlushing || this.#committed.length === 0) return;
+    this.#isFlushing = true;
+    const { process, chance, flushMsMax } = this.#options;
+    process.after(chance.delayMs(flushMsMax), () => this.#flushSome());
+  }
+
+  #flushSome(): void {
+    this.#isFlushing = false;
+    const { chance, onDurable } = this.#options;
+    for (const write of this.#committed.splice(0, chance.integer(1, this.#committed.length))) {
+      write.commit(this.#disk);
+      this.#durableCount++;
+      onDurable(write.kind, this.#disk);
+    }
+    const done = this.#waiting.filter(({ count }) => count <= this.#durableCount);
+    this.#waiting = this.#waiting.filter(({ count }) => count > this.#durableCount);
+    for (const { resolve } of done) resolve();
+    this.#scheduleFlush();
+  }
+}
