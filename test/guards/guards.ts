@@ -13,6 +13,7 @@ export interface Guard {
   readonly heldBy: readonly string[];
 }
 
+const CATALOG = 'test/unit/engine/catalog.test.ts';
 const ENGINE_CRASH = 'test/simulation/engineCrash.test.ts';
 const OUTBOX = 'test/integration/outbox/durability.test.ts';
 const STORED_FIRES = 'test/unit/store/fires.test.ts';
@@ -22,7 +23,7 @@ export const GUARDS: readonly Guard[] = [
     invariant: 1,
     keeps: 'a position is written after the lead states that it covers',
     file: 'src/engine/checkpointer.ts',
-    line: 'return this.writeLeads(handles, highWater);',
+    line: 'return this.writeLeads(handles, reach);',
     without: 'return Promise.resolve(handles.length);',
     heldBy: [ENGINE_CRASH],
   },
@@ -33,6 +34,14 @@ export const GUARDS: readonly Guard[] = [
     line: 'await Promise.all([',
     without: 'void Promise.all([',
     heldBy: [ENGINE_CRASH],
+  },
+  {
+    invariant: 1,
+    keeps: 'a mark of how far the store reaches is never lowered by a replay',
+    file: 'src/store/highWater.ts',
+    line: 'if (before !== null && before.position > reach.position && isNumberedAlike(before, reach)) return;',
+    without: '',
+    heldBy: ['test/unit/store/states.test.ts'],
   },
   {
     invariant: 2,
@@ -46,9 +55,17 @@ export const GUARDS: readonly Guard[] = [
     invariant: 2,
     keeps: 'a fire that a replay derives again is not sent again',
     file: 'src/store/fires.ts',
-    line: 'if (this.#fires.doesExist([fire.id])) continue;',
+    line: 'if (this.rows.isStored(fire.id)) continue;',
     without: '',
     heldBy: [STORED_FIRES],
+  },
+  {
+    invariant: 2,
+    keeps: 'a fire that a replay could derive again is not removed, however old it is',
+    file: 'src/store/history.ts',
+    line: 'const coveredPosition = this.#states.checkpoint()?.position ?? 0;',
+    without: 'const coveredPosition = Number.MAX_SAFE_INTEGER;',
+    heldBy: ['test/unit/store/history.test.ts'],
   },
   {
     invariant: 3,
@@ -57,6 +74,30 @@ export const GUARDS: readonly Guard[] = [
     line: 'this.options.catalog.replayThrough(position - 1);',
     without: '',
     heldBy: [ENGINE_CRASH],
+  },
+  {
+    invariant: 3,
+    keeps: 'no change is taken among what has happened already',
+    file: 'src/engine/catalog.ts',
+    line: 'if (this.replayEnd > position) return;',
+    without: 'if (this.outstanding.length > 0) return;',
+    heldBy: [ENGINE_CRASH],
+  },
+  {
+    invariant: 3,
+    keeps: 'a checkpoint in the midst of a replay keeps the changes that the replay has yet to reach',
+    file: 'src/engine/engine.ts',
+    line: 'changes: this.options.catalog.changesMade,',
+    without: 'changes: this.options.store.changeCount(),',
+    heldBy: [ENGINE_CRASH],
+  },
+  {
+    invariant: 3,
+    keeps: 'a change is on disk before it is acknowledged',
+    file: 'src/engine/catalog.ts',
+    line: 'return this.store.recordChange(change, this.currentMark());',
+    without: 'void this.store.recordChange(change, this.currentMark()); return Promise.resolve();',
+    heldBy: [CATALOG],
   },
   {
     invariant: 4,
@@ -70,7 +111,7 @@ export const GUARDS: readonly Guard[] = [
     invariant: 4,
     keeps: 'a stream that lost its end is not read under numbers that mean something else',
     file: 'src/stream/reconcile.ts',
-    line: 'if (found.lastSequence < position || holdsAnotherMessage(checkpoint, found)) {',
+    line: 'if (found.lastSequence < position || holdsAnotherMessage(mark, found)) {',
     without: 'if (found.lastSequence < position) {',
     heldBy: ['test/integration/stream/reconcile.test.ts'],
   },
