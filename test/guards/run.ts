@@ -20,7 +20,7 @@ try {
     const isHeld = whole.failed === 0 && whole.passed > 0 && without.failed > 0;
     if (!isHeld) open++;
     console.log(
-      `${isHeld ? 'held' : 'OPEN'}  ${guard.invariant}  ${guard.keeps}: ${without.failed} of ${without.failed + without.passed} tests fail without it`,
+      `${isHeld ? 'held' : 'OPEN'}  ${guard.invariant}  ${guard.keeps}: a test ${without.failed > 0 ? 'fails' : 'does not fail'} without it`,
     );
     if (whole.failed > 0 || whole.passed === 0) console.log(`with the line in place:\n${whole.output}`);
     else if (!isHeld) console.log(`${guard.file}: ${guard.line}\n${without.output}`);
