@@ -89,9 +89,8 @@ function program(
     failed: Promise.race([core.engine.failed, core.environment.failed]),
     stop: async () => {
       core.abort.abort();
-      await opening.catch(() => undefined);
       await http.close();
-      await stopEngine(core);
+      await stopEngine(core, opening);
       const { unfinished } = await core.outbox.drain(OUTBOX_DRAIN_MS);
       await core.room?.close();
       await core.environment.flushed();
@@ -106,15 +105,17 @@ function program(
  * Waits for the group in hand and writes a last checkpoint, unless they cannot be written: then a replay makes
  * up for them.
  */
-async function stopEngine(core: Core): Promise<void> {
-  const { room, historyKeeper, engine, environment, log } = core;
+async function stopEngine(core: Core, opening: Promise<void>): Promise<void> {
+  const { historyKeeper, engine, environment, log } = core;
   const late = setTimeout(() => {
-    room?.rejected.close();
+    core.room?.rejected.close();
     engine.abandonWrites();
     environment.abandonWrites();
   }, WRITES_STOP_MS);
   try {
-    await room?.feed.stop();
+    // Taking its place in the stream may wait for room on the disk too.
+    await opening.catch(() => undefined);
+    await core.room?.feed.stop();
     await core.consuming;
     await historyKeeper?.stop();
     await engine.drain();

@@ -103,7 +103,7 @@ export class HistoryStore {
   }
 
   async rememberClock(memory: ClockMemory): Promise<void> {
-    await this.#meta.put(['history_clock'], packRow(ROW_VERSION, memory));
+    await this.#environment.write(() => void this.#meta.put(['history_clock'], packRow(ROW_VERSION, memory)));
   }
 
   /**

@@ -199,24 +199,33 @@ export class EventFeed {
       const taken = await consumer.take(messagesMax);
       if ('failure' in taken) return { kind: 'failed', reason: taken.failure };
       const arrived = this.#beyondCursor(taken);
-      const { usable, trouble } = await this.#checkGaps(arrived);
-      const group = usable === arrived.length ? arrived : arrived.slice(0, usable);
-      const last = group.at(-1);
-      if (last !== undefined) {
-        this.#inHand = group.length;
-        try {
-          await handler(group);
-          this.#last = last;
-        } catch (error) {
-          this.#logger.error({ error, from: this.cursor + 1 }, 'the handler of the events failed');
-          return { kind: 'handler_failed', reason: `the engine failed: ${messageOf(error)}` };
-        } finally {
-          this.#inHand = 0;
-        }
+      // From here on: a lag of 0 says that everything was handled, also while the server is asked about gaps.
+      this.#inHand = arrived.length;
+      try {
+        const trouble = await this.#hand(arrived, handler);
+        if (trouble !== null) return trouble;
+      } finally {
+        this.#inHand = 0;
       }
-      if (trouble !== null) return { kind: 'failed', reason: trouble };
     }
     return { kind: 'failed', reason: 'stopped' };
+  }
+
+  /** Hands on what may be handed on of a group; gives why the consumer has to end, if it has to. */
+  async #hand(arrived: readonly FeedMessage[], handler: GroupHandler): Promise<Ended | null> {
+    const { usable, trouble } = await this.#checkGaps(arrived);
+    const group = usable === arrived.length ? arrived : arrived.slice(0, usable);
+    const last = group.at(-1);
+    if (last !== undefined) {
+      try {
+        await handler(group);
+        this.#last = last;
+      } catch (error) {
+        this.#logger.error({ error, from: this.cursor + 1 }, 'the handler of the events failed');
+        return { kind: 'handler_failed', reason: `the engine failed: ${messageOf(error)}` };
+      }
+    }
+    return trouble === null ? null : { kind: 'failed', reason: trouble };
   }
 
   /** By which the last message that the handler completed is recognized. */

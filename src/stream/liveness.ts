@@ -14,7 +14,7 @@ const SILENT_TICKS_MAX = 3;
  * slow line is late while the line is well. Returns a function that ends the watch.
  */
 export function watchSilence(nats: NatsConnection, isConnected: () => boolean, logger: Logger): () => void {
-  let messagesBefore = 0;
+  let bytesBefore = 0;
   let isAsking = false;
   let silentTicks = 0;
   const ask = async (): Promise<void> => {
@@ -25,9 +25,9 @@ export function watchSilence(nats: NatsConnection, isConnected: () => boolean, l
     silentTicks = 0;
   };
   const timer = setInterval(() => {
-    const { inMsgs } = nats.stats();
-    const isHeard = inMsgs !== messagesBefore || !isAsking || !isConnected();
-    messagesBefore = inMsgs;
+    const bytes = bytesRead(nats);
+    const isHeard = bytes !== bytesBefore || !isAsking || !isConnected();
+    bytesBefore = bytes;
     silentTicks = isHeard ? 0 : silentTicks + 1;
     if (!isAsking && isConnected()) void ask();
     if (silentTicks < SILENT_TICKS_MAX) return;
@@ -42,6 +42,11 @@ export function watchSilence(nats: NatsConnection, isConnected: () => boolean, l
 /** What the client does not show: the connection that it has or tries, with its socket. */
 interface Internals {
   readonly protocol?: { readonly transport?: { readonly connected?: boolean; readonly socket?: Socket } };
+}
+
+/** Bytes that came over the line, those of a message that is not complete included. */
+export function bytesRead(nats: NatsConnection): number {
+  return (nats as Internals).protocol?.transport?.socket?.bytesRead ?? nats.stats().inBytes;
 }
 
 /**

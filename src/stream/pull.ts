@@ -8,6 +8,7 @@ import {
   nanos,
 } from 'nats';
 import type { RawMessage } from './decode.ts';
+import { bytesRead } from './liveness.ts';
 import { type DeliveryInfo, parseDelivery } from './timestamp.ts';
 
 /** A message as it came off the wire, with its place in the stream. */
@@ -56,6 +57,8 @@ const WINDOW_MESSAGES = 8_000;
 /** Buffered bytes above which nothing is asked for; a request that is under way may bring as much again. */
 const WINDOW_BYTES = 16 * 2 ** 20;
 const EXPIRES_MS = 30_000;
+/** More than this within a heartbeat without a whole message is a part of one, and no answers to pings. */
+const SMALL_TALK_BYTES = 4_096;
 /** The server forgets the consumer when nobody has asked it for this long, such as after a crash of ours. */
 const INACTIVE_MS = 60_000;
 
@@ -93,6 +96,9 @@ export class PullConsumer<Taken extends Arrival> {
   /** Messages and status lines heard so far, and as of the last tick. */
   #heard = 0;
   #heardAtTick = 0;
+  /** Of the whole connection. */
+  #bytesAtTick = 0;
+  #messagesAtTick = 0;
   #silentTicks = 0;
   #failure: string | undefined;
   #wake: (() => void) | undefined;
@@ -258,7 +264,13 @@ export class PullConsumer<Taken extends Arrival> {
 
   /** While a request is under way the server says something at least once per heartbeat; two may go missing. */
   #watchHeartbeats(): void {
-    const isSilent = this.#heard === this.#heardAtTick && this.#outstanding > 0;
+    // A large message on a slow line takes longer than its heartbeat; the liveness watch pings over a dead one.
+    const bytes = bytesRead(this.#nats);
+    const { inMsgs } = this.#nats.stats();
+    const isMidMessage = inMsgs === this.#messagesAtTick && bytes - this.#bytesAtTick > SMALL_TALK_BYTES;
+    this.#bytesAtTick = bytes;
+    this.#messagesAtTick = inMsgs;
+    const isSilent = this.#heard === this.#heardAtTick && !isMidMessage && this.#outstanding > 0;
     this.#heardAtTick = this.#heard;
     this.#silentTicks = isSilent ? this.#silentTicks + 1 : 0;
     if (this.#silentTicks > 2) this.fail('heartbeats_missed');
