@@ -42,6 +42,8 @@ async function connectStream(config: Config, core: Core): Promise<void> {
     },
     log,
   );
+  // What was in the way of the connection no longer is, and this may wait for room on the disk.
+  core.obstacle = 'taking its place in the stream';
   const policy = config.onStreamMismatch;
   const place = await findPlace(core, core.room, policy);
   if (await takePlace(core, core.room, place, policy)) core.consuming = consume(core, core.room, policy);
@@ -50,10 +52,10 @@ async function connectStream(config: Config, core: Core): Promise<void> {
 /** Reads until the feed is stopped, or until the stream is one that the policy does not let it read. */
 async function consume(core: Core, room: StreamRoom, policy: MismatchPolicy): Promise<void> {
   const { engine } = core;
-  void finishReplay(core, room);
+  const replayWatch = finishReplay(core, room);
   for (let goesOn = true; goesOn; ) {
     const ended = await room.feed.start(engine.mark() as StreamMark, (group) => engine.process(group));
-    if (ended.kind === 'stopped') return;
+    if (ended.kind === 'stopped') break;
     goesOn = await takePlace(core, room, reconcile(engine.mark(), ended.found, policy), policy).catch(
       (error: unknown) => {
         core.fail(error);
@@ -61,6 +63,7 @@ async function consume(core: Core, room: StreamRoom, policy: MismatchPolicy): Pr
       },
     );
   }
+  clearInterval(replayWatch);
 }
 
 /** Says what was found, and where the policy allows it has the engine go on there. Resolves with whether it does. */
@@ -90,12 +93,16 @@ async function takePlace(
   return true;
 }
 
-/** Makes the logged changes whose messages are gone from the stream, once all that is left of it was read. */
-async function finishReplay({ catalog, abort }: Core, { feed }: StreamRoom): Promise<void> {
-  while (catalog.isReplaying && !abort.signal.aborted) {
-    if (feed.state.ready && feed.lag === 0) catalog.replayThrough(Number.MAX_SAFE_INTEGER);
-    else await sleep(REPLAY_POLL_MS);
-  }
+/**
+ * Makes the logged changes whose messages are gone from the stream, once all that is left of it was read. Looks
+ * for that until it is so, or until the timer it gives back is cleared.
+ */
+function finishReplay({ catalog }: Core, { feed }: StreamRoom): NodeJS.Timeout {
+  const timer = setInterval(() => {
+    if (!catalog.isReplaying) clearInterval(timer);
+    else if (feed.state.ready && feed.lag === 0) catalog.replayThrough(Number.MAX_SAFE_INTEGER);
+  }, REPLAY_POLL_MS);
+  return timer;
 }
 
 /**
@@ -107,7 +114,9 @@ async function findPlace(core: Core, room: StreamRoom, policy: MismatchPolicy): 
   // Before the first checkpoint there may be one as well, of a change of a sequence or of a crash since.
   if (highWater !== null) {
     const place = await room.reconcile(highWater, policy);
-    if (place.verdict.outcome !== 'resume') return place;
+    // A gap behind the furthest message is one behind the checkpoint too, and a longer one.
+    const isGap = place.verdict.outcome === 'retention_gap' && core.checkpoint !== null;
+    if (place.verdict.outcome !== 'resume' && !isGap) return place;
   }
   return room.reconcile(core.checkpoint?.stream ?? null, policy);
 }

@@ -92,7 +92,8 @@ function encodeEvent(event: EventToPublish): Uint8Array {
 function reasonOf(error: unknown): string {
   const code = error instanceof NatsError && !error.api_error ? error.code : '';
   if (code === ErrorCode.Timeout) return 'JetStream did not answer in time';
-  if (code === ErrorCode.NoResponders) return 'no stream takes the events; is JetStream running?';
+  if (code === ErrorCode.NoResponders)
+    return 'no stream takes the events: theirs was deleted, or JetStream is not running';
   if (code === ErrorCode.ConnectionClosed || code === ErrorCode.ConnectionDraining) {
     return 'the connection to NATS is closed';
   }

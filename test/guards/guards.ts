@@ -93,6 +93,14 @@ export const GUARDS: readonly Guard[] = [
   },
   {
     invariant: 3,
+    keeps: 'a replay does not count as over while messages are in hand',
+    file: 'src/stream/feed.ts',
+    line: 'this.#inHand = arrived.length;',
+    without: '',
+    heldBy: ['test/integration/stream/feed.test.ts'],
+  },
+  {
+    invariant: 3,
     keeps: 'a change is on disk before it is acknowledged',
     file: 'src/engine/catalog.ts',
     line: 'return this.store.recordChange(change, this.currentMark());',

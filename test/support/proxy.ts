@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
  * What becomes of bytes: they are forwarded; swallowed, as on a line that is cut somewhere; or held, as in the
@@ -12,6 +13,15 @@ interface Line {
   readonly server: Socket;
   treatment: Treatment;
 }
+
+/** Of a line that is well otherwise, in both directions. */
+export interface Slowness {
+  readonly delayMs?: number;
+  readonly bytesPerSecond?: number;
+}
+
+/** A slow line hands on no more than this at a time. */
+const PIECE_BYTES = 16 * 1024;
 
 /** A TCP proxy on the loopback whose lines can be made to fail without being closed. */
 export interface TestProxy {
@@ -27,7 +37,7 @@ export interface TestProxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(targetPort: number): Promise<TestProxy> {
+export async function startProxy(targetPort: number, slowness?: Slowness): Promise<TestProxy> {
   const lines = new Set<Line>();
   let linesEver = 0;
   let treatmentOfNew: Treatment = 'forward';
@@ -35,8 +45,8 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
     const line: Line = { client, server: connect(targetPort, '127.0.0.1'), treatment: treatmentOfNew };
     lines.add(line);
     linesEver += 1;
-    join(line, client, line.server);
-    join(line, line.server, client);
+    join(line, client, line.server, slowness);
+    join(line, line.server, client, slowness);
     client.on('close', () => lines.delete(line));
     if (line.treatment !== 'forward') treat(line, line.treatment);
   });
@@ -67,15 +77,36 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
   };
 }
 
-function join(line: Line, from: Socket, to: Socket): void {
+function join(line: Line, from: Socket, to: Socket, slowness: Slowness | undefined): void {
+  const write = slowness === undefined ? (chunk: Buffer) => void to.write(chunk) : slowWriter(to, slowness);
   from.on('data', (chunk) => {
-    if (line.treatment === 'forward') to.write(chunk);
+    if (line.treatment === 'forward') write(chunk);
   });
   from.on('error', () => undefined);
   // The end of one side is told to the other, unless the line is cut.
   from.on('close', () => {
     if (line.treatment !== 'swallow') to.destroy();
   });
+}
+
+/** Keeps the order of what it is given. */
+function slowWriter(
+  to: Socket,
+  { delayMs = 0, bytesPerSecond = Number.POSITIVE_INFINITY }: Slowness,
+): (chunk: Buffer) => void {
+  let written = Promise.resolve();
+  const write = async (chunk: Buffer, dueMs: number): Promise<void> => {
+    await sleep(Math.max(0, dueMs - performance.now()));
+    for (let start = 0; start < chunk.length && !to.destroyed; start += PIECE_BYTES) {
+      const piece = chunk.subarray(start, start + PIECE_BYTES);
+      to.write(piece);
+      await sleep((piece.length / bytesPerSecond) * 1_000);
+    }
+  };
+  return (chunk) => {
+    const dueMs = performance.now() + delayMs;
+    written = written.then(() => write(chunk, dueMs));
+  };
 }
 
 function treat(line: Line, treatment: Treatment): void {

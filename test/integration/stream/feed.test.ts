@@ -2,10 +2,14 @@ import { headers, type NatsConnection } from 'nats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type StreamMark, unread } from '../../../src/model/checkpoint.ts';
 import type { FeedMessage } from '../../../src/model/event.ts';
+import { openConnection } from '../../../src/stream/connection.ts';
 import { EventFeed, type FeedSettings, type SequenceGap } from '../../../src/stream/feed.ts';
 import { type EventStreams, ensureStreams } from '../../../src/stream/streams.ts';
 import { recordingLogger, startNats, type TestServer, waitFor } from '../../support/nats.ts';
+import { startProxy } from '../../support/proxy.ts';
 
+/** Together they take twice as long as silence may. */
+const [SLOW_MESSAGE_SECONDS, SLOW_LINE_BYTES_PER_SECOND] = [7, 250_000];
 const SETTINGS = { eventsStream: 'EVENTS', eventsSubject: 'events.>', eventsMaxAgeMs: 3_600_000 };
 
 let server: TestServer;
@@ -54,10 +58,21 @@ function collector() {
   return { sequences, messages, handler };
 }
 
+/** What is given, with another member in the place of one of its own. */
+function replacing<T extends object, Name extends keyof T>(whole: T, name: Name, member: T[Name]): T {
+  return new Proxy(whole, {
+    get: (target, asked) => {
+      if (asked === name) return member;
+      const value = Reflect.get(target, asked);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
 /** The connection, over which one message of the stream, the nth that comes, is lost on the way. */
 function losingOne(connection: NatsConnection, nth: number): NatsConnection {
   let arrived = 0;
-  const subscribe: NatsConnection['subscribe'] = (inbox, options) => {
+  return replacing(connection, 'subscribe', (inbox, options) => {
     const callback = options?.callback;
     return connection.subscribe(inbox, {
       callback: (error, message) => {
@@ -65,14 +80,27 @@ function losingOne(connection: NatsConnection, nth: number): NatsConnection {
         if (!isLost) callback?.(error, message);
       },
     });
-  };
-  return new Proxy(connection, {
-    get: (target, name) => {
-      if (name === 'subscribe') return subscribe;
-      const value = Reflect.get(target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
   });
+}
+
+/** The connection, over which the server's answers about messages are held until they are released. */
+function holdingAnswers(connection: NatsConnection) {
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let asked = 0;
+  const jetstreamManager: NatsConnection['jetstreamManager'] = async (options) => {
+    const manager = await connection.jetstreamManager(options);
+    const getMessage: typeof manager.streams.getMessage = async (stream, query) => {
+      asked += 1;
+      await released;
+      return manager.streams.getMessage(stream, query);
+    };
+    return replacing(manager, 'streams', replacing(manager.streams, 'getMessage', getMessage));
+  };
+  const held = replacing(connection, 'jetstreamManager', jetstreamManager);
+  return { connection: held, asked: () => asked, release };
 }
 
 function upTo(last: number, from = 1): number[] {
@@ -295,6 +323,36 @@ describe('the event feed', () => {
     expect(gaps).toEqual([{ from: 6, to: 7 }]);
   });
 
+  it('tells a lag until the last message is handled, also while the server is asked about a gap', async () => {
+    await publish(3);
+    await (await nats.jetstreamManager()).streams.deleteMessage('EVENTS', 2);
+    const { connection, asked, release } = holdingAnswers(nats);
+    const feed = new EventFeed(connection, streams, logger);
+    feeds.push(feed);
+    const lags: number[] = [];
+    let isDone = false;
+    const sample = (): void => {
+      if (isDone) return;
+      if (feed.state.ready) lags.push(feed.lag);
+      setImmediate(sample);
+    };
+    const { handler, sequences } = collector();
+    feed.start(from(0), async (group) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      await handler(group);
+      isDone = sequences.length === 2;
+    });
+    sample();
+    await waitFor('the question about the gap', () => asked() > 0);
+    const before = lags.length;
+    await waitFor('lags that were told meanwhile', () => lags.length > before + 10);
+    release();
+    await waitFor('what is left', () => isDone);
+    expect(sequences).toEqual([1, 3]);
+    expect(lags).not.toContain(0);
+    await waitFor('no lag', () => feed.lag === 0);
+  });
+
   it('ends before messages that retention took away, and what lies before them is handled', async () => {
     await publish(3);
     const manager = await nats.jetstreamManager();
@@ -381,6 +439,32 @@ describe('the event feed', () => {
     await publish(2);
     await waitFor('four messages', () => sequences.length === 4);
     expect(sequences).toEqual([1, 2, 3, 4]);
+  });
+
+  it('reads a message that takes seconds on a slow line on the first connection, and goes on', async () => {
+    const proxy = await startProxy(server.port, { bytesPerSecond: SLOW_LINE_BYTES_PER_SECOND });
+    const url = `nats://127.0.0.1:${proxy.port}`;
+    const line = await openConnection({ url, name: 'on a slow line' }, logger);
+    const rebuilds: string[] = [];
+    const feed = new EventFeed(line.nats, streams, logger, { onRebuild: (reason) => rebuilds.push(reason) });
+    try {
+      const { handler, sequences } = collector();
+      feed.start(from(0), handler);
+      await publish(1);
+      const large = new Uint8Array(SLOW_MESSAGE_SECONDS * SLOW_LINE_BYTES_PER_SECOND);
+      await nats.jetstream().publish('events.default', large);
+      await publish(1);
+      await waitFor('three messages', () => sequences.length >= 3);
+      expect(sequences).toEqual([1, 2, 3]);
+      expect(rebuilds).toEqual([]);
+      expect(proxy.linesEver).toBe(1);
+      await publish(1);
+      await waitFor('a fourth message', () => sequences.length >= 4);
+    } finally {
+      await feed.stop();
+      await line.close();
+      await proxy.close();
+    }
   });
 
   it('stays as it is while nothing happens', async () => {

@@ -80,13 +80,19 @@ describe('publishing events', () => {
     const large = { ...event, metadata: { text: 'x'.repeat(2 ** 20) } };
     expect(await publisher.publish('acme', [large])).toMatchObject({
       stored: false,
-      reason: /refused an event/,
+      reason: expect.stringMatching(/refused an event/),
     });
     const manager = await nats.jetstreamManager();
     await manager.streams.delete('EVENTS');
-    expect(await publisher.publish('acme', [event])).toMatchObject({ stored: false, reason: /no stream/ });
+    expect(await publisher.publish('acme', [event])).toEqual({
+      stored: false,
+      reason: expect.stringMatching(/^no stream takes the events: theirs was deleted/),
+    });
     await nats.close();
-    expect(await publisher.publish('acme', [event])).toMatchObject({ stored: false, reason: /closed/ });
+    expect(await publisher.publish('acme', [event])).toEqual({
+      stored: false,
+      reason: expect.stringMatching(/closed/),
+    });
   });
 });
 
