@@ -109,7 +109,6 @@ async function stopEngine(core: Core, opening: Promise<void>): Promise<void> {
   const { historyKeeper, engine, environment, log } = core;
   const late = setTimeout(() => {
     core.room?.rejected.close();
-    engine.abandonWrites();
     environment.abandonWrites();
   }, WRITES_STOP_MS);
   try {

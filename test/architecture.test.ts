@@ -16,6 +16,7 @@ import {
   type RoomRules,
   type Sources,
   unreachableFiles,
+  writesPastQueue,
 } from './support/architecture.ts';
 
 const LINES_MAX = 400;
@@ -38,6 +39,11 @@ const RULES: Readonly<Record<string, RoomRules>> = {
   'main.ts': { rooms: ['compose.ts', 'config', 'signals.ts', 'telemetry'], packages: [], node: true },
   cli: { rooms: 'any', packages: 'any', node: true },
 };
+
+/** The queue itself, what opens the environment, and the copy, which only reads. */
+const BELOW_QUEUE = ['writeQueue', 'environment', 'backup'].map((name) => `src/store/${name}.ts`);
+/** Helpers that steps call. Nothing in them may wait. */
+const ROW_FILES = ['deliveryRows', 'fireRows', 'highWater'].map((name) => `src/store/${name}.ts`);
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -103,6 +109,19 @@ describe('the house', () => {
 
   it('keeps the model free of them too, but for writing a given instant as text', () => {
     expect(linesMatching(sourcesIn('src/model/'), IMPURE_BUT_FORMATS)).toEqual([]);
+  });
+
+  it('writes to the store through its queue alone, but for the layout of a new one', () => {
+    const others = [...sourcesIn('src/')].filter(([path]) => ![...BELOW_QUEUE, ...ROW_FILES].includes(path));
+    const stores = others.filter(([path]) => path.startsWith('src/store/'));
+    expect(writesPastQueue(new Map(stores))).toEqual([
+      expect.stringMatching(/^src\/store\/states\.ts:\d+: this\.meta\.putSync\(.*LAYOUT_VERSION/),
+    ]);
+    const opening = others.filter(([path]) => !path.startsWith('src/store/'));
+    expect(linesMatching(new Map(opening), /\benvironment\.(?:root|table|bytesTable)\b/)).toEqual([]);
+    expect(linesMatching(sourcesIn(...ROW_FILES), /\basync\b|\bawait\b|\bPromise\b|\.root\b|Sync\(/)).toEqual(
+      [],
+    );
   });
 
   it('keeps files short, and main.ts very short', () => {
@@ -204,6 +223,24 @@ describe('the checks can fail', () => {
       'src/model/a.ts:1: new Date(ms).toISOString();',
       'src/model/a.ts:2: Date.UTC(2020, 1);',
     ]);
+  });
+
+  it.each([
+    "await this.#meta.put(['a'], row);",
+    'void table.remove([key]);',
+    "return this.meta.putSync(['a'], row);",
+    'this.#environment.root.transaction(() => 1);',
+    'await environment.write(() => {\n  call(1);\n});\nawait table.put([1], row);',
+  ])('finds writes past the queue: %s', (code) => {
+    expect(writesPastQueue(fake({ 'src/store/a.ts': code }))).toHaveLength(1);
+  });
+
+  it.each([
+    'await environment.write(() => void table.put([1], row));',
+    'await this.#environment.write(() => {\n  if (f(1)) table.remove([1]);\n  table.put([2], row);\n});',
+    'removed += this.#fires.rows.remove(fire);',
+  ])('lets writes in a step of the queue and the calls of row helpers pass: %s', (code) => {
+    expect(writesPastQueue(fake({ 'src/store/a.ts': code }))).toEqual([]);
   });
 
   it('finds long files', () => {

@@ -22,8 +22,10 @@ export type CatalogResult = { readonly ok: true; readonly sequence: Sequence } |
  * A change takes effect at the engine's position, at once and in memory, and is logged under that position;
  * its promise resolves when the log is on disk. Whatever the changed program lets fire is written after it
  * and therefore never durable without it. While the store cannot be written, changes are refused; one that was
- * under way stands, is written before whatever follows, and is not acknowledged before. After a crash the matcher starts with the sequences as they stood
- * at the checkpoint, and the logged changes are made again where the replay reaches their positions (R20).
+ * under way stands, is written before whatever follows, and is not acknowledged before.
+ *
+ * After a crash the matcher starts with the sequences as they stood at the checkpoint, and the logged changes are
+ * made again where the replay reaches their positions (R20).
  *
  * Modes: replaying (an earlier life was further than the engine is: it logged changes, or wrote states or fires
  * that come of later messages; a change now would lie before them, so it is refused as unavailable) → open →

@@ -1,13 +1,9 @@
-import { setTimeout as systemSleep } from 'node:timers/promises';
-
-/** Time as the engine needs it: durations, pauses and a beat, never the time of day. */
+/** Time as the engine needs it: durations and a beat, never the time of day. */
 export interface Clock {
   /** Milliseconds of a clock that only goes forward. */
   nowMs(): number;
   /** Calls `run` every `intervalMs` until the function that it returns is called. */
   every(intervalMs: number, run: () => void): () => void;
-  /** @throws when `signal` aborts first. */
-  sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
 export const systemClock: Clock = {
@@ -16,5 +12,4 @@ export const systemClock: Clock = {
     const timer = setInterval(run, intervalMs);
     return () => clearInterval(timer);
   },
-  sleep: (ms, signal) => systemSleep(ms, undefined, { signal }),
 };

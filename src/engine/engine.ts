@@ -8,7 +8,6 @@ import type { Catalog } from './catalog.ts';
 import { Checkpointer, LEADS_PER_TURN } from './checkpointer.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { fireOf } from './fires.ts';
-import { PersistentWriter } from './persistentWriter.ts';
 import type {
   CommitFires,
   EngineMetrics,
@@ -67,7 +66,6 @@ export interface ResumePoint {
 export class Engine {
   private readonly options: EngineOptions;
   private readonly turnstile = new Turnstile();
-  private readonly writer: PersistentWriter;
   private readonly checkpointer: Checkpointer;
   private readonly clock: Clock;
   private stopTimer: () => void = () => {};
@@ -85,7 +83,6 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.options = options;
     this.clock = options.clock ?? systemClock;
-    this.writer = new PersistentWriter(options.logger, this.clock);
     this.checkpointer = new Checkpointer({
       ...options,
       turnstile: this.turnstile,
@@ -114,8 +111,8 @@ export class Engine {
     const { failure } = this.turnstile;
     if (failure !== null) return [`the engine failed: ${failure.message}`];
     const seconds = this.groupSinceMs === null ? 0 : (this.clock.nowMs() - this.groupSinceMs) / 1000;
-    if (seconds < GROUP_SECONDS_MAX) return this.writer.trouble;
-    return [...this.writer.trouble, `a group of messages has waited ${Math.round(seconds)} s for its writes`];
+    if (seconds < GROUP_SECONDS_MAX) return [];
+    return [`a group of messages has waited ${Math.round(seconds)} s for its writes`];
   }
 
   /** Resolves when no group is processed any more, with the reason; only a restart helps then. */
@@ -215,9 +212,7 @@ export class Engine {
     this.options.catalog.replayThrough(this.positionValue);
     await Promise.all([
       this.commit(fires),
-      ...rejections.map(([message, rejection]) =>
-        this.writer.write('rejected events', () => this.options.storeRejected(message, rejection)),
-      ),
+      ...rejections.map(([message, rejection]) => this.options.storeRejected(message, rejection)),
     ]);
     this.committedPositionValue = this.positionValue;
     this.groupSinceMs = null;
@@ -231,11 +226,6 @@ export class Engine {
   async checkpoint(): Promise<void> {
     const { position } = await this.checkpointer.run(() => this.readCheckpoint());
     this.checkpointed = position;
-  }
-
-  /** Lets rejections that cannot be stored fail, so that the program can stop; they are replayed. */
-  abandonWrites(): void {
-    this.writer.abandon();
   }
 
   /** Stops the timer and writes a last checkpoint. The feed must have ended before. */

@@ -48,7 +48,10 @@ export type CommitFires = (
   readonly flushed: Promise<readonly Delivery[]>;
 };
 
-/** Stores a message that cannot be used, with its reason; resolves when it is stored. */
+/**
+ * Stores a message that cannot be used, with its reason; resolves when it is stored, however long that takes.
+ * Rejects only when the program stops; the message is replayed then.
+ */
 export type StoreRejected = (message: FeedMessage, rejection: Rejection) => Promise<void>;
 
 /** The deliveries that a fire asks for. */

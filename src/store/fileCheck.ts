@@ -24,6 +24,11 @@ const META = 0x08;
 const LARGE_VALUE = 0x01;
 const TABLE = 0x02;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
+/** How often a file that somebody writes to is read before the check is given up. */
+const READS_MAX = 10;
+
+/** What is wrong is not the bytes, and the message says all of it. */
+class Unreadable extends Error {}
 
 interface Meta {
   readonly pageBytes: number;
@@ -34,13 +39,13 @@ interface Meta {
 }
 
 /**
- * Reads every page that is in use. Nobody may write to the file meanwhile. Passes over one that is absent or
- * empty.
+ * Reads every page that is in use, again when somebody writes to the file meanwhile: pages that were free then
+ * hold something else. Passes over one that is absent or empty.
  *
  * @throws Error of one line that names the file and what is wrong with it
  */
 export function checkStoreFile(path: string): void {
-  check(path, checkPages);
+  check(path, checkUnlessWritten);
 }
 
 /** Reads the meta pages only, which may be done while a program writes to the file. Throws as above. */
@@ -54,6 +59,7 @@ function check(path: string, checkOpen: (file: number) => void): void {
   try {
     checkOpen(file);
   } catch (error) {
+    if (error instanceof Unreadable) throw new Error(`${path} ${error.message}`);
     const problem = error instanceof Error ? error.message : String(error);
     throw new Error(
       `${path} is damaged: ${problem}. Nothing was changed; put a backup in its place, or move it away to start anew`,
@@ -63,11 +69,27 @@ function check(path: string, checkOpen: (file: number) => void): void {
   }
 }
 
-function checkPages(file: number): void {
+function checkUnlessWritten(file: number): void {
+  for (let read = 1; read <= READS_MAX; read++) {
+    const before = latestMeta(file);
+    try {
+      checkPages(file, before);
+      return;
+    } catch (error) {
+      if (latestMeta(file).transaction === before.transaction) throw error;
+    }
+  }
+  throw new Unreadable('cannot be checked, because another process writes to it all the time');
+}
+
+function latestMeta(file: number): Meta {
   const first = readMeta(file, 0);
   const second = readMeta(file, first.pageBytes);
-  const flushed = readMeta(file, first.pageBytes / 2, false);
-  const latest = first.transaction > second.transaction ? first : second;
+  return first.transaction > second.transaction ? first : second;
+}
+
+function checkPages(file: number, latest: Meta): void {
+  const flushed = readMeta(file, latest.pageBytes / 2, false);
   try {
     walk(file, latest);
   } catch (error) {
@@ -79,7 +101,13 @@ function checkPages(file: number): void {
 
 function readMeta(file: number, offset: number, isPage = true): Meta {
   const bytes = Buffer.alloc(META_BYTES);
-  if (readSync(file, bytes, 0, META_BYTES, offset) < META_BYTES) throw new Error('it ends in its header');
+  if (readSync(file, bytes, 0, META_BYTES, offset) < META_BYTES) {
+    // Not taken for absent: a copy that was cut off when a backup was put back looks the same.
+    throw new Unreadable(
+      'was never completed, as when the disk is full, and holds nothing: it ends in its header. Nothing was ' +
+        'changed; remove it to start anew, or put a backup in its place',
+    );
+  }
   const body = bytes.subarray(HEADER_BYTES);
   if (isPage) {
     if ((bytes.readUInt16LE(18) & META) === 0 || body.readUInt32LE(0) !== MAGIC) {

@@ -183,8 +183,8 @@ export const GUARDS: readonly Guard[] = [
     invariant: 13,
     keeps: 'a message that cannot be used is stored',
     file: 'src/engine/engine.ts',
-    line: "this.writer.write('rejected events', () => this.options.storeRejected(message, rejection)),",
-    without: 'Promise.resolve([message, rejection]),',
+    line: '...rejections.map(([message, rejection]) => this.options.storeRejected(message, rejection)),',
+    without: '',
     heldBy: [ENGINE_CRASH],
   },
   {

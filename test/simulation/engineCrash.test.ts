@@ -351,7 +351,6 @@ describe('a checkpoint', () => {
     const unusable = eventsOfTypes(4);
     const group = expect(program.engine.process(unusable)).rejects.toThrow();
     const checkpoint = expect(program.engine.checkpoint()).rejects.toThrow();
-    program.engine.abandonWrites();
     await Promise.all([group, checkpoint]);
     await program.engine.drain();
     expect(store.checkpoint()).toBeNull();

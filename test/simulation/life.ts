@@ -1,6 +1,7 @@
 import { Catalog } from '../../src/engine/catalog.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
+import type { FeedMessage, Rejection } from '../../src/model/event.ts';
 import { Outbox } from '../../src/outbox/outbox.ts';
 import { planDeliveries } from '../../src/outbox/plan.ts';
 import type { Outgoing, Sender } from '../../src/outbox/sender.ts';
@@ -15,6 +16,7 @@ import type { World } from './world.ts';
 /** As in the composition of the program. */
 const WRITES_STOP_MS = 5_000;
 const OUTBOX_DRAIN_MS = 10_000;
+const REJECTED_PAUSE_MS = 500;
 const FUTURE_SKEW_MICROS = 300_000_000;
 
 /**
@@ -35,6 +37,7 @@ export class Life {
   readonly #matcher: Matcher;
   readonly #feed: SimulatedFeed;
   #isStopping = false;
+  #givesUpRejected = false;
 
   /** @param sendsEmail whether a mail server is configured */
   constructor(world: World, sendsEmail: boolean) {
@@ -85,7 +88,7 @@ export class Life {
   async stop(): Promise<void> {
     this.#isStopping = true;
     const cancel = this.process.after(WRITES_STOP_MS, () => {
-      this.engine.abandonWrites();
+      this.#givesUpRejected = true;
       this.database.abandonWrites();
     });
     try {
@@ -165,7 +168,7 @@ export class Life {
   }
 
   #createEngine(): Engine {
-    const { profile, trace, rejected } = this.#world;
+    const { profile, trace } = this.#world;
     return new Engine({
       matcher: this.#matcher,
       catalog: this.catalog,
@@ -173,7 +176,7 @@ export class Life {
       commitFires: (entries, reach) => this.database.commitFires(entries, reach),
       storeRejected: (message, rejection) => {
         this.witness.onRejection(message);
-        return rejected.store(this.process, message, rejection);
+        return this.#storeRejected(message, rejection);
       },
       planDeliveries: (fire, sequence) => {
         this.witness.onFire(fire);
@@ -199,6 +202,19 @@ export class Life {
       leadsPerTurn: profile.leadsPerTurn,
       clock: this.process,
     });
+  }
+
+  /** Tries for as long as it takes, as the room of the stream does. */
+  async #storeRejected(message: FeedMessage, rejection: Rejection): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#world.rejected.store(this.process, message, rejection);
+      } catch (error) {
+        if (this.#givesUpRejected) throw error;
+        this.#world.trace.add('a rejected message could not be stored');
+      }
+      await this.process.sleep(REJECTED_PAUSE_MS);
+    }
   }
 
   async #send(outgoing: Outgoing, signal: AbortSignal, timeoutMs: number) {

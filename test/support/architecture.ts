@@ -131,6 +131,34 @@ export function linesMatching(sources: Sources, pattern: RegExp): string[] {
   });
 }
 
+const STEP_START = /\benvironment\.write\(/g;
+/** A row helper is called `rows`, and is no table; `putSync` and the like wait for nobody's place in the queue. */
+const TABLE_WRITE =
+  /(?<!\brows)\.(?:put|remove)\(|\.(?:put|remove|clear|drop)(?:Sync|Async)\(|\.(?:ifVersion|ifNoExists)\(|[tT]ransaction(?:Sync|Async)?\(|\.root\b/;
+
+/** Lines that write to a table, or reach for what can, outside of every step that is passed to `environment.write`. */
+export function writesPastQueue(sources: Sources): string[] {
+  const withoutSteps = new Map([...sources].map(([path, text]) => [path, blankSteps(codeOf(text, false))]));
+  return linesMatching(withoutSteps, TABLE_WRITE);
+}
+
+/** Takes out what stands between the parentheses of `environment.write`; line breaks stay. */
+function blankSteps(code: string): string {
+  let blanked = '';
+  let end = 0;
+  for (const { index, 0: start } of code.matchAll(STEP_START)) {
+    if (index < end) continue;
+    blanked += code.slice(end, index);
+    end = index + start.length;
+    for (let open = 1; open > 0 && end < code.length; end++) {
+      if (code[end] === '(') open++;
+      if (code[end] === ')') open--;
+    }
+    blanked += code.slice(index, end).replace(/[^\n]/g, '');
+  }
+  return blanked + code.slice(end);
+}
+
 /** Clocks, chance, timers and everything asynchronous: what a pure room must not use. */
 export const IMPURE =
   /\bDate\b|\bMath\.random\b|\bcrypto\b|\bperformance\b|\bprocess\b|\bglobalThis\b|\basync\b|\bawait\b|\bPromise\b|\bset(?:Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bfetch\(|\bconsole\b/;

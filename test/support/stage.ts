@@ -75,10 +75,17 @@ export class Stage {
     this.sequenceId = id;
   }
 
-  /** Publishes an event under the id `<lead>-<type>` and waits until the server has stored it. */
+  /**
+   * Publishes an event under the id `<lead>-<type>` and waits until the server has stored it; a server that has
+   * just been started may not take it at once.
+   */
   async publish(lead: string, type: string, subject = 'events.default'): Promise<void> {
-    const event = { id: `${lead}-${type}`, lead_id: lead, event_type: type };
-    await this.client.jetstream().publish(subject, JSON.stringify(event));
+    const id = `${lead}-${type}`;
+    const event = JSON.stringify({ id, lead_id: lead, event_type: type });
+    await waitFor(`the server to store ${id}`, async () => {
+      await this.client.jetstream().publish(subject, event, { msgID: id });
+      return true;
+    });
   }
 
   /** Publishes both events of each lead. */

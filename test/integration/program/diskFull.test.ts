@@ -1,7 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openEnvironment } from '../../../src/store/environment.ts';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
-import { allFires, positionOf, type RunningProgram, runToEnd, startProgram } from '../../support/program.ts';
+import {
+  allFires,
+  type ProgramOptions,
+  positionOf,
+  type RunningProgram,
+  runToEnd,
+  startProgram,
+} from '../../support/program.ts';
 import { type Receiver, startReceiver } from '../../support/receivers.ts';
 import { aSmallDisk, NO_SMALL_DISK, type SmallDisk } from '../../support/smallDisk.ts';
 
@@ -45,10 +53,11 @@ describe.skipIf(NO_SMALL_DISK !== null)(
       disk.remove();
     });
 
-    const start = () =>
+    const start = (options: Pick<ProgramOptions, 'env' | 'ready'> = {}) =>
       startProgram({
+        ...options,
         dataDir: disk.path,
-        env: { NATS_URL: nats.url, CHECKPOINT_INTERVAL_MS: '100' },
+        env: { NATS_URL: nats.url, CHECKPOINT_INTERVAL_MS: '100', ...options.env },
       });
 
     /** Two events of each lead, which complete the sequence. */
@@ -124,6 +133,20 @@ describe.skipIf(NO_SMALL_DISK !== null)(
       await expectEverything();
     });
 
+    it('ends on a signal also while the start waits for room to take its place in another stream', async () => {
+      await program.stop();
+      await (await (await nats.connect()).jetstreamManager()).streams.delete('EVENTS');
+      await nats.kill('SIGTERM');
+      program = await start({ env: { ON_STREAM_MISMATCH: 'accept' }, ready: false });
+      disk.fill();
+      const releasePages = await takeFreePages(disk.path);
+      disk.fill();
+      await nats.start();
+      await waitFor('the trouble', async () => (await readiness()).text.includes('the disk is full'));
+      expect(await program.stop()).toBe(0);
+      releasePages();
+    });
+
     it('cannot be started, and says so in one line', async () => {
       await program.stop();
       disk.fill();
@@ -136,3 +159,21 @@ describe.skipIf(NO_SMALL_DISK !== null)(
     });
   },
 );
+
+/** Uses up what is free within the file of the store, and keeps more from becoming free, as a backup does. */
+async function takeFreePages(dataDir: string): Promise<() => void> {
+  const environment = openEnvironment(dataDir);
+  const reading = environment.root.useReadTransaction();
+  environment.root.get('anything', { transaction: reading });
+  const table = environment.table('meta');
+  let isFull = false;
+  for (let round = 0; !isFull; round++) {
+    const row = Buffer.from(String(round));
+    await environment
+      .write(() => void table.put(['filler'], row))
+      .catch(() => {
+        isFull = true;
+      });
+  }
+  return () => reading.done();
+}
