@@ -230,3 +230,14 @@ export function sequencesOf(set: DataSet): { body: object; leads: number }[] {
     })),
   );
 }
+
+/** Creates an ordered sequence of `a` and `b` within a minute that fires at a receiver. */
+export async function createTwoSteps(program: RunningProgram, receiverUrl: string): Promise<void> {
+  await program.call('POST', '/sequences', {
+    name: 'two steps',
+    event_types: ['a', 'b'],
+    window_seconds: 60,
+    ordered: true,
+    webhook_url: `${receiverUrl}/hook`,
+  });
+}

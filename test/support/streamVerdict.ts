@@ -61,3 +61,10 @@ export async function expectGoingOn(
   const isHarmless = verdict === 'fresh' || verdict === 'resume';
   expect(line?.msg).toMatch(isHarmless ? /^found the stream$/ : /Accepted by ON_STREAM_MISMATCH=accept/);
 }
+
+/** Stops a program that is halted by this verdict and has the next start accept it, as an operator does. */
+export async function acceptAtRestart(stage: Stage, verdict: Verdict): Promise<void> {
+  expect(await stage.program.stop()).toBe(0);
+  await stage.start({ ON_STREAM_MISMATCH: 'accept' });
+  await expectGoingOn(stage, verdict, 'accept');
+}

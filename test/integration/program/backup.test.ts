@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
 import {
   allFires,
+  createTwoSteps,
   positionOf,
   type RunningProgram,
   runToEnd,
@@ -69,13 +70,7 @@ describe('a backup that is made while the program works', () => {
     'is what a start on the same stream goes on from, to the same fires, ids and bodies',
     async () => {
       program = await start(dataDir.path);
-      await program.call('POST', '/sequences', {
-        name: 'two steps',
-        event_types: ['a', 'b'],
-        window_seconds: 60,
-        ordered: true,
-        webhook_url: `${receiver.url}/hook`,
-      });
+      await createTwoSteps(program, receiver.url);
       await publish(0, LEADS_BEFORE);
       const publishing = publish(LEADS_BEFORE, LEADS);
       const target = join(other.path, 'copy');

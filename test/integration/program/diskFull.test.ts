@@ -4,6 +4,7 @@ import { openEnvironment } from '../../../src/store/environment.ts';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
 import {
   allFires,
+  createTwoSteps,
   type ProgramOptions,
   positionOf,
   type RunningProgram,
@@ -33,13 +34,7 @@ describe.skipIf(NO_SMALL_DISK !== null)(
       disk = aSmallDisk(DISK_BYTES);
       receiver = await startReceiver();
       program = await start();
-      await program.call('POST', '/sequences', {
-        name: 'two steps',
-        event_types: ['a', 'b'],
-        window_seconds: 60,
-        ordered: true,
-        webhook_url: `${receiver.url}/hook`,
-      });
+      await createTwoSteps(program, receiver.url);
       await publish(0, BEFORE);
       await waitFor('the first webhooks', () => receiver.requests.length === BEFORE);
       await waitFor('their records', async () => (await deliveredCount()) === BEFORE);

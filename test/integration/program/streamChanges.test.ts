@@ -3,7 +3,7 @@ import { waitFor } from '../../support/nats.ts';
 import { metricOf, readinessOf } from '../../support/program.ts';
 import { startProxy, type TestProxy } from '../../support/proxy.ts';
 import { Stage } from '../../support/stage.ts';
-import { expectGoingOn, expectHalt } from '../../support/streamVerdict.ts';
+import { acceptAtRestart, expectGoingOn, expectHalt } from '../../support/streamVerdict.ts';
 
 const ACCEPT = { ON_STREAM_MISMATCH: 'accept' };
 
@@ -78,9 +78,7 @@ describe('a stream that is created anew under the running program', () => {
     expect(await stage.program.stop()).toBe(0);
     await stage.start({}, { ready: false });
     await expectHalt(stage, 'recreated');
-    expect(await stage.program.stop()).toBe(0);
-    await stage.start(ACCEPT);
-    await expectGoingOn(stage, 'recreated', 'accept');
+    await acceptAtRestart(stage, 'recreated');
     await stage.waitForFire('bob');
     expect(await stage.fired()).toEqual(['ada', 'bob']);
   });

@@ -4,7 +4,7 @@ import { waitFor } from '../../support/nats.ts';
 import { metricOf } from '../../support/program.ts';
 import { answerWith } from '../../support/receivers.ts';
 import { Stage } from '../../support/stage.ts';
-import { expectGoingOn, expectHalt } from '../../support/streamVerdict.ts';
+import { acceptAtRestart, expectGoingOn, expectHalt } from '../../support/streamVerdict.ts';
 
 const ACCEPT = { ON_STREAM_MISMATCH: 'accept' };
 const NO_CHECKPOINT = { CHECKPOINT_INTERVAL_MS: '600000' };
@@ -134,10 +134,7 @@ describe('a start is `retention_gap`', () => {
     await stage.start({}, { ready: false });
     expect(await expectHalt(stage, 'retention_gap')).toContain(`messages 4 to ${first - 1} of EVENTS`);
     await stage.waitForPosition(3);
-    expect(await stage.program.stop()).toBe(0);
-
-    await stage.start(ACCEPT);
-    await expectGoingOn(stage, 'retention_gap', 'accept');
+    await acceptAtRestart(stage, 'retention_gap');
     expect(await metricOf(stage.program, 'feed_gap_messages_total')).toBe(first - 4);
     await stage.publish('bob', 'second-but-another');
     await stage.publishBoth('dan');
@@ -171,10 +168,7 @@ describe('a start is `recreated`', () => {
 
     await stage.start({}, { ready: false });
     await expectHalt(stage, 'recreated');
-    expect(await stage.program.stop()).toBe(0);
-
-    await stage.start(ACCEPT);
-    await expectGoingOn(stage, 'recreated', 'accept');
+    await acceptAtRestart(stage, 'recreated');
     await stage.waitForFire('bob');
     await stage.waitForPosition(4);
     await stage.program.kill();
@@ -210,9 +204,7 @@ describe('a start is `rolled_back`', () => {
     await restoreServer(copy);
     await stage.start({}, { ready: false });
     expect(await expectHalt(stage, 'rolled_back')).toContain('message 3 of EVENTS, but the stream ends at 2');
-    expect(await stage.program.stop()).toBe(0);
-    await stage.start(ACCEPT);
-    await expectGoingOn(stage, 'rolled_back', 'accept');
+    await acceptAtRestart(stage, 'rolled_back');
     await stage.publish('bob', 'second');
     await stage.waitForFire('bob');
     // What was read again counts as known, and Bob's first is remembered though the stream has lost it.
@@ -232,9 +224,7 @@ describe('a start is `rolled_back`', () => {
     await stage.publish('eve', 'second');
     await stage.start({}, { ready: false });
     expect(await expectHalt(stage, 'rolled_back')).toContain('or holds another message there');
-    expect(await stage.program.stop()).toBe(0);
-    await stage.start(ACCEPT);
-    await expectGoingOn(stage, 'rolled_back', 'accept');
+    await acceptAtRestart(stage, 'rolled_back');
     await stage.waitForFire('eve');
     expect(await stage.fired()).toEqual(['ada', 'eve']);
   });
