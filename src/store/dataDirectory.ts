@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -15,6 +16,15 @@ import { dirname, join } from 'node:path';
 const LOCK_NAME = 'program.lock';
 /** What `flock` ends with when somebody else holds the lock. */
 const FLOCK_HELD = 1;
+
+/** With less room than this on its disk a store can be neither begun nor gone on with. */
+export const ROOM_BYTES_MIN = 2 ** 20;
+
+/** Bytes that the disk of a path has left for this process. */
+export function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
+}
 
 /** Creates a directory and those above it. Unlike Node's recursive form it fails where the system refuses. */
 export function makeDirectory(path: string): void {

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { Packr } from 'msgpackr';
-import { makeDirectory } from './dataDirectory.ts';
+import { freeBytes, makeDirectory, ROOM_BYTES_MIN } from './dataDirectory.ts';
 import { checkStoreFile, checkStoreHeader } from './fileCheck.ts';
 import { WriteQueue } from './writeQueue.ts';
 
@@ -50,7 +51,9 @@ export interface Environment {
 export function openEnvironment(dataDir: string, onTrouble?: (trouble: string | null) => void): Environment {
   const path = join(dataDir, 'lmdb');
   makeDirectory(path);
-  checkStoreHeader(join(path, 'data.mdb'));
+  const file = join(path, 'data.mdb');
+  if (existsSync(file)) checkStoreHeader(file);
+  else refuseWithoutRoom(path);
   // The queue groups writes itself. The library's grouping makes promises that nobody can listen to, and that
   // end the process when a transaction fails.
   const options = { mapSize: MAP_BYTES, maxDbs: 32, noSubdir: false, eventTurnBatching: false };
@@ -79,6 +82,15 @@ export function openEnvironment(dataDir: string, onTrouble?: (trouble: string | 
  */
 export function checkEnvironment(dataDir: string): void {
   checkStoreFile(join(dataDir, 'lmdb', 'data.mdb'));
+}
+
+/** Without room for the first pages of a new file LMDB ends the process by a signal. */
+function refuseWithoutRoom(path: string): void {
+  const bytes = freeBytes(path);
+  if (bytes >= ROOM_BYTES_MIN) return;
+  throw new Error(
+    `a new store at ${path} needs ${ROOM_BYTES_MIN} bytes on the disk, which has ${bytes} left`,
+  );
 }
 
 /** Giving each row memory of its own is most of the time of reading a million of them. */

@@ -1,11 +1,9 @@
-import { statfsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RootDatabase } from 'lmdb';
+import { freeBytes, ROOM_BYTES_MIN } from './dataDirectory.ts';
 
 /** Pause before a write is tried again: a full disk wants time, not haste. */
 const RETRY_PAUSE_MS = 500;
-/** With less room than this on the disk, trying again is of no use. */
-const ROOM_BYTES_MIN = 2 ** 20;
 
 /**
  * What passes by itself, or once somebody makes room. LMDB reports a page that was written in part as EIO (5);
@@ -165,7 +163,7 @@ export class WriteQueue {
     const { signal } = this.#abandoned;
     do {
       await sleep(RETRY_PAUSE_MS, undefined, { signal }).catch(() => undefined);
-    } while (this.#freeBytes() < ROOM_BYTES_MIN && !signal.aborted);
+    } while (freeBytes(this.#path) < ROOM_BYTES_MIN && !signal.aborted);
   }
 
   #rejectAll(error: Error): void {
@@ -175,13 +173,8 @@ export class WriteQueue {
   }
 
   #reason(cause: Error): string {
-    const freeBytes = this.#freeBytes();
-    return freeBytes < ROOM_BYTES_MIN ? `the disk is full (${freeBytes} bytes left)` : cause.message;
-  }
-
-  #freeBytes(): number {
-    const { bavail, bsize } = statfsSync(this.#path);
-    return bavail * bsize;
+    const bytesLeft = freeBytes(this.#path);
+    return bytesLeft < ROOM_BYTES_MIN ? `the disk is full (${bytesLeft} bytes left)` : cause.message;
   }
 }
 

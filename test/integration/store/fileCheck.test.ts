@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import { aSmallDisk, NO_SMALL_DISK } from '../../support/smallDisk.ts';
 const ROWS = 40_000;
 const CHECKS = 60;
 const PAGE_BYTES = 4096;
-const DISK_BYTES = 2 ** 20;
+const DISK_BYTES = 4 * 2 ** 20;
 const STORE = fileURLToPath(new URL('../../../dist/src/store/', import.meta.url));
 /** Creates a few tokens, rests, and so on until it is killed. */
 const WRITER = `
@@ -74,29 +74,27 @@ describe('the check of the file of a store', () => {
 describe.skipIf(NO_SMALL_DISK !== null)(
   `a first start on a full disk (${NO_SMALL_DISK ?? 'mounted'})`,
   () => {
-    it.each([1, 2, 3])('with room for %i pages leaves nothing that is called damaged', (pages) => {
-      const disk = aSmallDisk(DISK_BYTES);
-      try {
-        disk.fill(pages * PAGE_BYTES);
-        // With so little room LMDB may end its process.
-        const first = spawnSync(process.execPath, ['--input-type=module', '-e', OPENER, disk.path]);
-        expect(first.status).not.toBe(0);
-        disk.makeRoom();
-        expect(problemOf(() => checkEnvironment(disk.path))).not.toContain('damaged');
-        rmSync(join(disk.path, 'lmdb', 'data.mdb'), { force: true });
-        expect(spawnSync(process.execPath, ['--input-type=module', '-e', OPENER, disk.path]).status).toBe(0);
-      } finally {
-        disk.remove();
-      }
-    });
+    it.each([0, 1, 2, 8])(
+      'with room for %i pages is refused in words, and succeeds once there is room',
+      (pages) => {
+        const disk = aSmallDisk(DISK_BYTES);
+        try {
+          mkdirSync(join(disk.path, 'lmdb'));
+          disk.fill(pages * PAGE_BYTES);
+          const open = () =>
+            spawnSync(process.execPath, ['--input-type=module', '-e', OPENER, disk.path], {
+              encoding: 'utf8',
+            });
+          const { status, stderr } = open();
+          expect(status).toBe(1);
+          expect(stderr).toMatch(/a new store at \S+ needs 1048576 bytes on the disk, which has \d+ left/);
+          expect(existsSync(join(disk.path, 'lmdb', 'data.mdb'))).toBe(false);
+          disk.makeRoom();
+          expect(open().status).toBe(0);
+        } finally {
+          disk.remove();
+        }
+      },
+    );
   },
 );
-
-function problemOf(check: () => void): string {
-  try {
-    check();
-    return '';
-  } catch (error) {
-    return String(error);
-  }
-}
