@@ -1,4 +1,5 @@
 import type { Attempt, Delivery, DeliveryId, DeliveryState } from '../model/delivery.ts';
+import type { DestinationId, DestinationStatus } from '../model/destination.ts';
 import type { OuId } from '../model/event.ts';
 import type { Fire, FireId } from '../model/fire.ts';
 import type { Sequence, SequenceId } from '../model/sequence.ts';
@@ -103,6 +104,71 @@ export interface DeliveryRecord {
   readonly attempts: readonly Attempt[];
 }
 
+/** Of a list of destinations: those that sequences of the OU name, and those with a pause or a rate of their own. */
+export interface DestinationQuery extends Page {
+  readonly paused?: boolean | undefined;
+}
+
+/** The destinations of the OU. Every method gives undefined for an id that the OU does not have. */
+export interface DestinationPort {
+  /** By URL; email comes first. */
+  listDestinations(
+    ou: OuId,
+    query: DestinationQuery,
+  ): Awaitable<{ readonly destinations: readonly DestinationStatus[]; readonly total: number }>;
+  /** With how many deliveries are due or will be (`waiting`) and how many are held, each counted up to 10,000. */
+  destination(
+    ou: OuId,
+    id: DestinationId,
+  ): Awaitable<(DestinationStatus & { readonly waiting: number; readonly held: number }) | undefined>;
+  /** Resolves once the pause is durable; what is under way is finished. */
+  pause(ou: OuId, id: DestinationId, reason: string): Promise<DestinationStatus | undefined>;
+  /** Resolves once what was held is due again; also closes an open breaker. */
+  resume(ou: OuId, id: DestinationId): Promise<DestinationStatus | undefined>;
+  setRate(ou: OuId, id: DestinationId, ratePerSecond: number | null): Promise<DestinationStatus | undefined>;
+}
+
+/** Which deliveries of a sequence to send again: by creation time, both ends included. */
+export interface RedeliverQuery {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly status: 'dead' | 'delivered' | 'skipped_stale';
+  readonly ratePerSecond: number;
+  /** Where an earlier call has left off; null to begin. */
+  readonly after: string | null;
+}
+
+export interface Redelivered {
+  /** Deliveries that are due again, spread over time by the rate. */
+  readonly queued: number;
+  /** When the last of them is due; null when there is none. */
+  readonly lastDueAtMs: number | null;
+  /** For the next call; null when the range is through. */
+  readonly after: string | null;
+}
+
+/** Deliveries made again at someone's wish, each with the whole retry schedule before it. */
+export interface RedeliveryPort {
+  /** At once. `under_way`: it is being attempted at this moment. `held`: its destination is paused, or email is not configured. */
+  redeliver(
+    ou: OuId,
+    id: DeliveryId,
+  ): Promise<
+    | { readonly ok: true; readonly delivery: Delivery }
+    | { readonly ok: false; readonly reason: 'not_found' | 'under_way' | 'held' }
+  >;
+  /** In portions of at most 10,000 deliveries a call. */
+  redeliverRange(ou: OuId, id: SequenceId, query: RedeliverQuery): Promise<Redelivered>;
+  /** Sends a marked sample to where the sequence sends its fires. `nowhere`: it has no webhook and no emails. */
+  sendSample(
+    ou: OuId,
+    id: SequenceId,
+  ): Promise<
+    | { readonly ok: true; readonly fireId: FireId; readonly deliveries: readonly Delivery[] }
+    | { readonly ok: false; readonly reason: 'not_found' | 'nowhere' }
+  >;
+}
+
 /** A message that could not be used, as the rejected stream holds it. */
 export interface RejectedEvent {
   readonly reason: string;
@@ -146,6 +212,8 @@ export interface ApiPorts {
   readonly publish: Publish;
   readonly fires: FireHistoryPort;
   readonly deliveries: DeliveryHistoryPort;
+  readonly destinations: DestinationPort;
+  readonly redelivery: RedeliveryPort;
   readonly rejected: RejectedEventsPort;
   readonly checkWebhookUrl: CheckWebhookUrl;
   readonly readiness: () => Awaitable<Readiness>;

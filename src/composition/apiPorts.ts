@@ -17,6 +17,8 @@ export function apiPorts(config: Config, core: Core): ApiPorts {
     },
     fires,
     deliveries,
+    destinations: undefined as never,
+    redelivery: undefined as never,
     rejected: {
       listRejected: async (ou, page) => {
         if (core.room === null) return { unavailable: 'the stream is not connected' };

@@ -29,6 +29,10 @@ export const keys = {
   WEBHOOK_ALLOW_CIDRS: cidrs(),
   WEBHOOK_TIMEOUT_MS: integer(100, 120_000),
   WEBHOOK_CONCURRENCY: integer(1, 1_024),
+  WEBHOOK_PROXY_URL: urlOf('http', 'https').nullable(),
+  WEBHOOK_CA_FILE: path.nullable(),
+  DESTINATION_CONCURRENCY: integer(1, 1_024),
+  DESTINATION_RATE_MAX: integer(0, 1_000_000),
   SMTP_URL: urlOf('smtp', 'smtps').nullable(),
   EMAIL_FROM: text(
     /^(?:[^\r\n<>]{1,200}<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/,
@@ -48,6 +52,7 @@ export const SECRET_KEYS: ReadonlySet<string> = new Set<ConfigKey>([
   'NATS_TOKEN',
   'NATS_URL',
   'SMTP_URL',
+  'WEBHOOK_PROXY_URL',
 ]);
 
 /** The configuration as the program uses it; null where a key is unset. Built from the merged raw values. */
@@ -90,6 +95,14 @@ export const configSchema = z
     webhookTimeoutMs: raw.WEBHOOK_TIMEOUT_MS,
     /** Attempts under way at once. */
     webhookConcurrency: raw.WEBHOOK_CONCURRENCY,
+    /** A forward proxy that all webhooks go through; null: none. */
+    webhookProxyUrl: raw.WEBHOOK_PROXY_URL,
+    /** A PEM file of certificates to trust beside the usual ones; null: none. */
+    webhookCaFile: raw.WEBHOOK_CA_FILE,
+    /** Attempts under way at once to one destination. */
+    destinationConcurrency: raw.DESTINATION_CONCURRENCY,
+    /** Attempts per second to one destination, unless it has a limit of its own; 0: no limit. */
+    destinationRateMax: raw.DESTINATION_RATE_MAX,
     smtpUrl: raw.SMTP_URL,
     /** Never null where `smtpUrl` is set. */
     emailFrom: raw.EMAIL_FROM,

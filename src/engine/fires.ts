@@ -20,6 +20,7 @@ export function fireOf(completion: Completion, event: LeadEvent, sequence: Seque
     streamSequence: event.streamSequence,
     late: completion.late,
     stale: completion.stale,
+    isSample: false,
   };
 }
 

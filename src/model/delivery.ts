@@ -1,4 +1,4 @@
-import type { OuId } from './event.ts';
+import type { LeadId, OuId } from './event.ts';
 import type { FireId } from './fire.ts';
 import type { SequenceId } from './sequence.ts';
 
@@ -27,6 +27,10 @@ export interface Delivery {
   readonly ou: OuId;
   readonly fireId: FireId;
   readonly sequenceId: SequenceId;
+  /** Of the fire, for the order of first attempts; empty in rows of before it was kept. */
+  readonly leadId: LeadId;
+  /** Stream position of the fire, which orders deliveries that are due at the same time. */
+  readonly streamSequence: number;
   readonly channel: Channel;
   /** The URL of a webhook, or the address of one email recipient; fixed at the time of the fire. */
   readonly destination: string;
@@ -34,6 +38,8 @@ export interface Delivery {
   /** Why it is held or dead, or what the last attempt ran into. */
   readonly reason: string | null;
   readonly attemptsMade: number;
+  /** Attempts made before the present run through the retry schedule; more than 0 after a redelivery. */
+  readonly attemptsBefore: number;
   readonly createdAtMs: number;
   /** When the next attempt is due; null when none is. */
   readonly dueAtMs: number | null;

@@ -26,4 +26,6 @@ export interface Fire {
   readonly late: boolean;
   /** Recorded and not sent, by the stale guard (R19). */
   readonly stale: boolean;
+  /** Made up at someone's wish to try the way of a delivery: no lead completed anything, and no list shows it. */
+  readonly isSample: boolean;
 }

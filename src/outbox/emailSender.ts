@@ -1,7 +1,14 @@
 import { createTransport, type Transporter } from 'nodemailer';
 import { withDeadline } from './deadline.ts';
 import { emailMessage } from './emailMessage.ts';
-import { noAnswer, type Outgoing, type Sender, type SendFailure, type SendResult } from './sender.ts';
+import {
+  delivered,
+  noAnswer,
+  type Outgoing,
+  type Sender,
+  type SendFailure,
+  type SendResult,
+} from './sender.ts';
 import { transportError } from './transportError.ts';
 
 const CONNECTIONS_MAX = 4;
@@ -75,7 +82,7 @@ export class EmailSender implements Sender {
       signal,
     });
     const response = kept(reply.response ?? '');
-    return { outcome: 'delivered', status: replyCode(response), response };
+    return delivered(replyCode(response), response);
   }
 }
 
@@ -93,6 +100,8 @@ function failureOf(error: unknown): SendFailure {
     detail: `${refused ? 'refused by' : 'answer of'} the SMTP server: ${kept(response)}`,
     retryAfterMs: null,
     permanent: refused,
+    concerns: refused ? 'message' : 'destination',
+    pauseReason: null,
   };
 }
 

@@ -31,10 +31,13 @@ function plan(fire: Fire, channel: Channel, destination: string, options: PlanOp
     ou: fire.ou,
     fireId: fire.id,
     sequenceId: fire.sequenceId,
+    leadId: fire.leadId,
+    streamSequence: fire.streamSequence,
     channel,
     destination,
     ...firstState(fire, channel, options),
     attemptsMade: 0,
+    attemptsBefore: 0,
     createdAtMs: options.nowMs,
     updatedAtMs: options.nowMs,
   };

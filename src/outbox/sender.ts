@@ -16,6 +16,8 @@ export interface SendSuccess {
   /** HTTP status or SMTP reply code. */
   readonly status: number | null;
   readonly response: string | null;
+  /** Why the destination is to get nothing more until someone resumes it, in a few words; null: it takes more. */
+  readonly pauseReason: string | null;
 }
 
 export interface SendFailure {
@@ -31,6 +33,10 @@ export interface SendFailure {
   readonly retryAfterMs: number | null;
   /** Trying again cannot help. */
   readonly permanent: boolean;
+  /** Whether it tells something about all that goes to this destination, or about this message alone. */
+  readonly concerns: 'destination' | 'message';
+  /** As in `SendSuccess`. */
+  readonly pauseReason: string | null;
 }
 
 export type SendResult = SendSuccess | SendFailure;
@@ -39,6 +45,11 @@ export type SendResult = SendSuccess | SendFailure;
 export interface Sender {
   send(outgoing: Outgoing, signal: AbortSignal): Promise<SendResult>;
   close(): Promise<void>;
+}
+
+/** A message that has arrived. */
+export function delivered(status: number | null, response: string | null): SendSuccess {
+  return { outcome: 'delivered', status, response, pauseReason: null };
 }
 
 /** A failure without an answer, to be tried again. */
@@ -51,10 +62,12 @@ export function noAnswer(error: string, detail: string): SendFailure {
     detail,
     retryAfterMs: null,
     permanent: false,
+    concerns: 'destination',
+    pauseReason: null,
   };
 }
 
 /** A failure that no further attempt can turn into a success. */
 export function permanentFailure(error: string, detail: string): SendFailure {
-  return { ...noAnswer(error, detail), permanent: true };
+  return { ...noAnswer(error, detail), permanent: true, concerns: 'message' };
 }

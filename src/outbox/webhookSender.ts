@@ -3,7 +3,7 @@ import type { Fire } from '../model/fire.ts';
 import { formatMicros } from '../model/time.ts';
 import { AddressRefusedError, type Cidr, checkWebhookUrl, guardedLookup } from './addressGuard.ts';
 import { withDeadline } from './deadline.ts';
-import { noAnswer, type Outgoing, type Sender, type SendResult } from './sender.ts';
+import { delivered, noAnswer, type Outgoing, type Sender, type SendResult } from './sender.ts';
 import { signatureHeaders, signingSecrets } from './signature.ts';
 import { transportError } from './transportError.ts';
 
@@ -94,7 +94,7 @@ export function resultOf(
   nowMs: number,
 ): SendResult {
   const status = answer.statusCode;
-  if (status >= 200 && status < 300) return { outcome: 'delivered', status, response };
+  if (status >= 200 && status < 300) return delivered(status, response);
   const redirect = status >= 300 && status < 400;
   return {
     outcome: 'failed',
@@ -106,6 +106,8 @@ export function resultOf(
       ? parseRetryAfter(answer.headers['retry-after'], nowMs)
       : null,
     permanent: false,
+    concerns: 'destination',
+    pauseReason: null,
   };
 }
 

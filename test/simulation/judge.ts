@@ -100,6 +100,7 @@ function addFire({ fires, sequences }: Expected, event: LeadEvent, completion: O
     streamSequence,
     late: completion.late,
     stale: completion.stale,
+    isSample: false,
   };
   const webhooks = sequence.webhookUrl === null ? [] : [`webhook ${sequence.webhookUrl}`];
   const emails = sequence.emails.map((address) => `email ${address}`);

@@ -108,6 +108,8 @@ export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts
         return { events: events.slice((page - 1) * limit, page * limit), total: events.length };
       },
     },
+    destinations: undefined as never,
+    redelivery: undefined as never,
     checkWebhookUrl: (url) =>
       new URL(url).hostname === '10.0.0.1'
         ? { ok: false, reason: 'the address 10.0.0.1 is private' }
@@ -217,6 +219,7 @@ export function aFire(fields: Partial<Fire> = {}): Fire {
     streamSequence: 2,
     late: false,
     stale: false,
+    isSample: false,
     ...fields,
   };
 }
@@ -227,11 +230,14 @@ export function aDelivery(fields: Partial<Delivery> = {}): Delivery {
     ou: 'one',
     fireId: 'fire-1',
     sequenceId: 'seq-1',
+    leadId: 'lead-1',
+    streamSequence: 2,
     channel: 'webhook',
     destination: 'https://example.com/hook',
     state: 'pending',
     reason: null,
     attemptsMade: 0,
+    attemptsBefore: 0,
     createdAtMs: START_MS,
     dueAtMs: START_MS,
     updatedAtMs: START_MS,

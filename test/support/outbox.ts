@@ -72,6 +72,7 @@ export function aFire(change: Partial<Fire> = {}): Fire {
     streamSequence: 2,
     late: false,
     stale: false,
+    isSample: false,
     ...change,
   };
 }
@@ -82,11 +83,14 @@ export function aDelivery(change: Partial<Delivery> & { readonly channel?: Chann
     ou: 'acme',
     fireId: 'fire-1',
     sequenceId: 'seq-1',
+    leadId: 'lead-1',
+    streamSequence: 2,
     channel: 'webhook',
     destination: 'https://example.com/hook',
     state: 'pending',
     reason: null,
     attemptsMade: 0,
+    attemptsBefore: 0,
     createdAtMs: 1000,
     dueAtMs: 1000,
     updatedAtMs: 1000,

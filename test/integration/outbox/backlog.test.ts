@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Outbox } from '../../../src/outbox/outbox.ts';
 import { planDeliveries } from '../../../src/outbox/plan.ts';
-import type { Sender } from '../../../src/outbox/sender.ts';
+import { delivered, noAnswer, type Sender } from '../../../src/outbox/sender.ts';
 import {
   aDataDir,
   aFire,
@@ -49,9 +49,8 @@ describe('a backlog of thousands of deliveries to a few destinations that are do
         underWayMax = Math.max(underWayMax, underWay);
         await new Promise((resolve) => setImmediate(resolve));
         underWay -= 1;
-        if (isUp) return { outcome: 'delivered', status: 200, response: '' };
-        const failure = { error: null, response: '', detail: 'answered 503', retryAfterMs: null };
-        return { outcome: 'failed', status: 503, ...failure, permanent: false };
+        if (isUp) return delivered(200, '');
+        return { ...noAnswer('answered', 'answered 503'), status: 503, error: null, response: '' };
       },
       close: async () => {},
     };

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Outbox } from '../../../src/outbox/outbox.ts';
 import type { DeliveryQueue } from '../../../src/outbox/ports.ts';
-import { noAnswer, type Outgoing, type Sender } from '../../../src/outbox/sender.ts';
+import { delivered, noAnswer, type Outgoing, type Sender } from '../../../src/outbox/sender.ts';
 import {
   aDataDir,
   aFire,
@@ -183,7 +183,7 @@ describe('one bad destination or row', () => {
     const sender: Sender = {
       async send(outgoing, signal) {
         if (!outgoing.delivery.destination.endsWith('/dead')) {
-          return { outcome: 'delivered', status: 200, response: '' };
+          return delivered(200, '');
         }
         if (outgoing.delivery.attemptsMade === 0) return noAnswer('timeout', 'timeout');
         hung.push(outgoing);
@@ -218,7 +218,7 @@ describe('one bad destination or row', () => {
     const sender: Sender = {
       send: ({ fire }) => {
         if (fire.id === 'fire-1') throw new TypeError('a bug');
-        return Promise.resolve({ outcome: 'delivered', status: 200, response: '' });
+        return Promise.resolve(delivered(200, ''));
       },
       close: async () => {},
     };

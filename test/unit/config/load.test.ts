@@ -60,6 +60,10 @@ describe('the defaults', () => {
       webhookAllowCidrs: [],
       webhookTimeoutMs: 15_000,
       webhookConcurrency: 64,
+      webhookProxyUrl: null,
+      webhookCaFile: null,
+      destinationConcurrency: 8,
+      destinationRateMax: 0,
       smtpUrl: null,
       emailFrom: null,
       retryScheduleMs: [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { settle } from '../../../src/outbox/retry.ts';
-import { noAnswer, permanentFailure } from '../../../src/outbox/sender.ts';
+import { delivered, noAnswer, permanentFailure } from '../../../src/outbox/sender.ts';
 import { aDelivery } from '../../support/outbox.ts';
 
 const TIMES = { startedAtMs: 5000, endedAtMs: 5040 };
@@ -9,8 +9,7 @@ const REFUSED = noAnswer('connection_refused', 'connection_refused: nobody there
 
 describe('what an attempt leaves behind', () => {
   it('is a delivered row without a due time after a success', () => {
-    const success = { outcome: 'delivered', status: 204, response: '' } as const;
-    const { delivery, attempt } = settle(aDelivery(), success, TIMES, policy(0.5));
+    const { delivery, attempt } = settle(aDelivery(), delivered(204, ''), TIMES, policy(0.5));
     expect(delivery).toMatchObject({ state: 'delivered', reason: null, dueAtMs: null, attemptsMade: 1 });
     expect(attempt).toEqual({
       number: 1,
