@@ -41,7 +41,9 @@ const RULES: Readonly<Record<string, RoomRules>> = {
 };
 
 /** The queue itself, what opens the environment, and the copy, which only reads. */
-const BELOW_QUEUE = ['writeQueue', 'environment', 'backup'].map((name) => `src/store/${name}.ts`);
+const BELOW_QUEUE = ['writeQueue', 'environment', 'backup', 'deliveryMigration'].map(
+  (name) => `src/store/${name}.ts`,
+);
 /** Helpers that steps call. Nothing in them may wait. */
 const ROW_FILES = ['deliveryRows', 'fireRows', 'highWater'].map((name) => `src/store/${name}.ts`);
 

@@ -2,14 +2,16 @@ import type { ApiPorts, Readiness } from '../api/ports.ts';
 import type { Config } from '../config/schema.ts';
 import { checkWebhookUrl, parseCidrs } from '../outbox/addressGuard.ts';
 import type { Core } from './core.ts';
+import { destinationPort } from './destinations.ts';
+import { followUrl, redeliveryPort } from './redelivery.ts';
 
 /** What the API asks of the other rooms. */
 export function apiPorts(config: Config, core: Core): ApiPorts {
-  const { catalog, fires, deliveries, metrics, log } = core;
+  const { fires, deliveries, metrics, log } = core;
   const allowedCidrs = parseCidrs(config.webhookAllowCidrs);
   return {
     tokens: core.tokens,
-    catalog,
+    catalog: followingUrls(core),
     publish: async (ou, events) => {
       if (core.room === null) return { ok: false, reason: 'the stream is not connected' };
       const result = await core.room.publisher.publish(ou, events.map(toPublish));
@@ -17,8 +19,8 @@ export function apiPorts(config: Config, core: Core): ApiPorts {
     },
     fires,
     deliveries,
-    destinations: undefined as never,
-    redelivery: undefined as never,
+    destinations: destinationPort(core),
+    redelivery: redeliveryPort(config, core),
     rejected: {
       listRejected: async (ou, page) => {
         if (core.room === null) return { unavailable: 'the stream is not connected' };
@@ -39,6 +41,28 @@ export function apiPorts(config: Config, core: Core): ApiPorts {
     logger: log,
     nowMs: Date.now,
     sequencesPerOuMax: config.sequencesMax,
+  };
+}
+
+/** The catalog; a change of a webhook's URL takes along what waits for the old one to be resumed. */
+function followingUrls(core: Core): ApiPorts['catalog'] {
+  const { catalog, log } = core;
+  return {
+    list: (ou) => catalog.list(ou),
+    get: (ou, id) => catalog.get(ou, id),
+    create: (sequence) => catalog.create(sequence),
+    remove: (ou, id) => catalog.remove(ou, id),
+    update: async (ou, id, change) => {
+      const urlBefore = catalog.get(ou, id)?.webhookUrl;
+      const result = await catalog.update(ou, id, change);
+      const url = result.ok ? result.sequence.webhookUrl : null;
+      if (url !== null && url !== urlBefore) {
+        followUrl(core, ou, id, url).catch((err: unknown) => {
+          log.error({ err, ou, sequenceId: id }, 'held deliveries could not be given the new URL');
+        });
+      }
+      return result;
+    },
   };
 }
 

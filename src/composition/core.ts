@@ -8,10 +8,12 @@ import type { Checkpoint } from '../model/checkpoint.ts';
 import { parseCidrs } from '../outbox/addressGuard.ts';
 import { EmailSender } from '../outbox/emailSender.ts';
 import { HistoryKeeper } from '../outbox/historyKeeper.ts';
+import { limitsFor, type OutboxOptions } from '../outbox/options.ts';
 import { Outbox } from '../outbox/outbox.ts';
 import { planDeliveries } from '../outbox/plan.ts';
 import { WebhookSender } from '../outbox/webhookSender.ts';
 import { DeliveryStore } from '../store/deliveries.ts';
+import { DestinationStore } from '../store/destinations.ts';
 import { checkEnvironment, type Environment, openEnvironment } from '../store/environment.ts';
 import { FireStore } from '../store/fires.ts';
 import { HistoryStore } from '../store/history.ts';
@@ -91,7 +93,14 @@ export function loadCore(config: Config, log: Logger): Core {
     currentMark: () => engine.mark(),
     logger: log,
   });
-  const outbox = createOutbox(config, log, metrics, deliveries, fires, states);
+  const destinations = new DestinationStore(environment);
+  const outbox = createOutbox(config, log, metrics, {
+    queue: deliveries,
+    destinations,
+    fires,
+    // Those in the catalog are in memory; the others have been deleted.
+    sequenceOf: (ou, id) => catalog.get(ou, id) ?? states.sequenceOf(ou, id),
+  });
   const engine: Engine = new Engine({
     matcher,
     catalog,
@@ -104,6 +113,7 @@ export function loadCore(config: Config, log: Logger): Core {
     planDeliveries: (fire, sequence) =>
       planDeliveries(fire, sequence, {
         emailConfigured: config.smtpUrl !== null,
+        pauseReason: (destination) => outbox.heldReason(destination),
         nowMs: Date.now(),
         firstDelayMs: config.retryScheduleMs[0] ?? 0,
       }),
@@ -159,15 +169,11 @@ function createOutbox(
   config: Config,
   log: Logger,
   metrics: Metrics,
-  deliveries: DeliveryStore,
-  fires: FireStore,
-  states: StateStore,
+  stores: Pick<OutboxOptions, 'queue' | 'destinations' | 'fires' | 'sequenceOf'>,
 ): Outbox {
   const { smtpUrl, emailFrom, webhookTimeoutMs: timeoutMs } = config;
   return new Outbox({
-    queue: deliveries,
-    fires,
-    sequenceOf: (ou, id) => states.sequenceOf(ou, id),
+    ...stores,
     webhookSender: new WebhookSender({
       version: programVersion(),
       timeoutMs,
@@ -178,15 +184,14 @@ function createOutbox(
         ? null
         : new EmailSender({ smtpUrl, from: emailFrom, timeoutMs: EMAIL_TIMEOUT_MS }),
     retryDelaysMs: config.retryScheduleMs,
-    log,
+    // Looking for secrets costs as much as storing an attempt, and none of the fields of these lines is one.
+    log: log.child({}, { redact: [] }),
     metrics: {
-      onAttempt: ({ channel, outcome, durationMs }) => metrics.onAttempt(channel, outcome, durationMs / 1000),
+      onAttempt: ({ channel, outcome, durationMs, host }) =>
+        metrics.onAttempt(channel, outcome, host, durationMs / 1000),
     },
-    limits: {
-      attemptsMax: config.webhookConcurrency,
-      attemptsPerLaneMax: Math.max(1, Math.floor(config.webhookConcurrency / 16)),
-      attemptsToSuspectsMax: Math.max(1, Math.floor(config.webhookConcurrency / 2)),
-    },
+    limits: limitsFor(config.webhookConcurrency, config.destinationConcurrency),
+    ratePerSecond: config.destinationRateMax,
   });
 }
 

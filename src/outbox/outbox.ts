@@ -1,51 +1,34 @@
 import { setMaxListeners } from 'node:events';
-import type { Delivery, DeliveryId } from '../model/delivery.ts';
+import type { Delivery } from '../model/delivery.ts';
+import type { Destination, DestinationStatus } from '../model/destination.ts';
+import { originOf, reportAttempt } from './attemptReport.ts';
+import { Breaker, DEFAULT_BREAKER } from './breaker.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { type Lane, LaneSet } from './lanes.ts';
+import { Destinations } from './destinations.ts';
+import { idOf, Lane } from './lane.ts';
+import { LaneSet } from './laneSet.ts';
+import { limitsFor, type OutboxOptions } from './options.ts';
 import { EMAIL_HELD_REASON } from './plan.ts';
-import type { DeliveryQueue, FireSource, Log, OutboxMetrics, SequenceOf } from './ports.ts';
-import { type RetryPolicy, type Settlement, settle } from './retry.ts';
-import { noAnswer, permanentFailure, type Sender, type SendResult } from './sender.ts';
-import { transportError } from './transportError.ts';
+import type { DueRow } from './ports.ts';
+import { ProvenLanes } from './provenLanes.ts';
+import { Recorder } from './recorder.ts';
+import { type RetryPolicy, settle, totalMs } from './retry.ts';
+import { send } from './send.ts';
+import type { SendResult } from './sender.ts';
+import { Slots } from './slots.ts';
+import { WakeTimer } from './wakeTimer.ts';
 
-/** Timers are set again at least this often, so that a change of the wall clock is noticed. */
-const TIMER_MS_MAX = 60_000;
 /** A row that cannot be read is looked at again after this time. */
 const UNREADABLE_PAUSE_MS = 60 * 60 * 1000;
 /** A lane rests this long after the store failed to record an attempt, which will be made again. */
 const STORE_PAUSE_MS = 10_000;
-
-export interface OutboxLimits {
-  /** Attempts under way at a time. */
-  readonly attemptsMax: number;
-  /** Of these, to one destination. */
-  readonly attemptsPerLaneMax: number;
-  /** Of these, to destinations that did not answer last time. Less than `attemptsMax`. */
-  readonly attemptsToSuspectsMax: number;
-}
-
-export const DEFAULT_LIMITS: OutboxLimits = {
-  attemptsMax: 64,
-  attemptsPerLaneMax: 4,
-  attemptsToSuspectsMax: 32,
-};
-
-export interface OutboxOptions {
-  readonly queue: DeliveryQueue;
-  readonly fires: FireSource;
-  readonly sequenceOf: SequenceOf;
-  readonly webhookSender: Sender;
-  /** null while no SMTP server is configured: emails are held then. */
-  readonly emailSender: Sender | null;
-  /** Delays before each attempt in milliseconds; as many attempts are made. */
-  readonly retryDelaysMs: readonly number[];
-  readonly log: Log;
-  readonly metrics: OutboxMetrics;
-  readonly limits?: OutboxLimits;
-  readonly clock?: Clock;
-  /** Uniform in [0, 1), for the jitter. */
-  readonly random?: () => number;
-}
+/** What an open breaker keeps waiting is not given up earlier than this, however short the schedule is. */
+const GIVE_UP_MS_MIN = 3 * 24 * 60 * 60 * 1000;
+/** Rows of a lane that are read at a time, and that are read ahead at most. */
+const AHEAD_ROWS = 64;
+const AHEAD_ROWS_MAX = 512;
+/** Rows of a lane that are under way or being recorded. */
+const TAKEN_ROWS_MAX = 512;
 
 type Mode = 'new' | 'running' | 'draining' | 'stopped';
 
@@ -56,89 +39,164 @@ type Mode = 'new' | 'running' | 'draining' | 'stopped';
  * |---|---|---|
  * | new | the constructor | wakes are ignored: `start` reads everything from the queue |
  * | running | `start` | lanes with due rows are served in turn |
- * | draining | `drain` | nothing is picked; attempts under way are finished and recorded |
+ * | draining | `drain` | nothing is taken; attempts under way are finished and recorded |
  * | stopped | the end of `drain` | attempts still under way are cut off and not recorded: their rows stay due |
  *
- * The queue decides what is due; memory holds one entry per destination and the attempts under way.
+ * The queue decides what is due; memory holds an entry per destination, some rows read ahead, and the attempts
+ * that are under way or being recorded.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
-  readonly #limits: OutboxLimits;
+  readonly #slots: Slots;
+  readonly #timer: WakeTimer;
   readonly #policy: RetryPolicy;
   readonly #clock: Clock;
-  readonly #lanes = new LaneSet();
-  readonly #attempts = new Set<Promise<void>>();
+  readonly #destinations: Destinations;
+  readonly #recorder: Recorder;
+  readonly #proven = new ProvenLanes();
+  readonly #lanes: LaneSet;
+  readonly #underWay = new Set<Promise<void>>();
   readonly #abort = new AbortController();
   #mode: Mode = 'new';
-  #suspectsInFlight = 0;
-  #cancelTimer: () => void = () => {};
-  #timerAtMs: number | null = null;
 
   constructor(options: OutboxOptions) {
+    const { queue, log, metrics, limits = limitsFor(64, 8), breaker = DEFAULT_BREAKER } = options;
+    const random = options.random ?? Math.random;
     this.#options = options;
-    this.#limits = options.limits ?? DEFAULT_LIMITS;
-    this.#policy = { delaysMs: options.retryDelaysMs, random: options.random ?? Math.random };
+    this.#slots = new Slots(limits, (lane) => this.#lanes.markReady(lane));
+    this.#policy = { delaysMs: options.retryDelaysMs, random };
     this.#clock = options.clock ?? systemClock;
+    this.#timer = new WakeTimer(this.#clock, () => this.#pump());
+    this.#destinations = new Destinations(options.destinations, ({ ou, channel, url }) =>
+      queue.laneOf({ ou, channel, destination: url }),
+    );
+    this.#lanes = new LaneSet(
+      (name) =>
+        new Lane(
+          name,
+          queue.partsOf(name).ou,
+          new Breaker(breaker, random),
+          this.#proven.has(name) ? 'proven' : 'untried',
+        ),
+    );
+    this.#recorder = new Recorder({
+      queue,
+      log,
+      onRecorded: (lane, settlement) => {
+        reportAttempt(log, metrics, settlement);
+        this.#recorded(lane, settlement.delivery);
+      },
+      onFailed: (lane, { delivery }) => {
+        lane.pausedUntilMs = this.#clock.nowMs() + STORE_PAUSE_MS;
+        this.#recorded(lane, { ...delivery, dueAtMs: lane.pausedUntilMs });
+      },
+      onBatch: () => this.#pump(),
+    });
     // Every attempt under way listens; the limit of them is the limit here.
-    setMaxListeners(this.#limits.attemptsMax, this.#abort.signal);
+    setMaxListeners(limits.attemptsMax, this.#abort.signal);
   }
 
   /** Attempts under way. */
   get inFlight(): number {
-    return this.#attempts.size;
+    return this.#slots.count;
   }
 
-  /** What is held in memory beside the attempts under way: destinations and alarms. */
-  get entryCount(): number {
-    return this.#lanes.size + this.#lanes.alarmCount;
+  /** What is in memory beside the attempts: destinations, and alarms of theirs. */
+  get entries(): { readonly lanes: number; readonly alarms: number } {
+    return { lanes: this.#lanes.size, alarms: this.#lanes.alarmCount };
   }
 
-  /** Destinations in memory. */
-  get laneCount(): number {
-    return this.#lanes.size;
-  }
-
-  /** Holds or releases emails as configured, then begins with everything that is due. */
+  /** Begins with everything that is due, and with what was held for a reason that is gone. */
   async start(): Promise<void> {
-    const { queue, emailSender, log } = this.#options;
-    const emails =
-      emailSender === null
-        ? { held: await queue.holdEmails(EMAIL_HELD_REASON, this.#clock.nowMs()) }
-        : { released: await queue.releaseEmails(this.#clock.nowMs()) };
+    const { queue, log } = this.#options;
     const lanes = queue.lanes();
-    for (const { lane, dueAtMs } of lanes) this.#lanes.setAlarm(this.#lanes.lane(lane), dueAtMs);
-    log.info({ lanes: lanes.length, ...emails }, 'outbox started');
+    const heldLanes = queue.heldLanes();
+    for (const { lane, dueAtMs } of lanes) {
+      // What is to be held is held at once, not when it is due.
+      this.#lanes.setAlarm(this.#lanes.lane(lane), this.#heldReason(lane) === null ? dueAtMs : 0);
+    }
     this.#mode = 'running';
+    for (const name of heldLanes) {
+      if (this.#heldReason(name) === null) void this.#release(this.#lanes.lane(name));
+    }
+    log.info({ lanes: lanes.length, heldLanes: heldLanes.length }, 'outbox started');
     this.#pump();
   }
 
   /** Tells that these deliveries are on disk now. Those due at once are attempted at once. */
   wake(deliveries: readonly Delivery[]): void {
     if (this.#mode !== 'running') return;
-    for (const delivery of deliveries) {
-      if (delivery.dueAtMs === null) continue;
-      this.#lanes.setAlarm(this.#lanes.lane(this.#options.queue.laneOf(delivery)), delivery.dueAtMs);
-    }
+    for (const delivery of deliveries) this.#setAlarm(delivery);
     this.#pump();
   }
 
+  /** Whether an attempt at the delivery is under way or being recorded. */
+  isUnderWay(delivery: Delivery): boolean {
+    return this.#lanes.find(this.#options.queue.laneOf(delivery))?.taken.has(delivery.id) ?? false;
+  }
+
+  /** Why what goes to this destination is held; null: it is not. */
+  heldReason(delivery: Pick<Delivery, 'ou' | 'channel' | 'destination'>): string | null {
+    return this.#heldReason(this.#options.queue.laneOf(delivery));
+  }
+
+  /** Destinations of which a pause or a rate is set. */
+  destinationsSet(): Iterable<Destination> {
+    return this.#destinations.all();
+  }
+
+  /** The destination of a delivery, as it stands now. */
+  destination(delivery: Pick<Delivery, 'ou' | 'channel' | 'destination'>): DestinationStatus {
+    const name = this.#options.queue.laneOf(delivery);
+    const destination = this.#destinations.at(name) ?? this.#options.destinations.destinationOf(delivery);
+    const breaker = this.#lanes.find(name)?.breaker;
+    return {
+      ...destination,
+      breaker: {
+        state: breaker?.state(this.#clock.nowMs()) ?? 'closed',
+        failuresInARow: breaker?.failuresInARow ?? 0,
+        untilMs: breaker?.openUntilMs ?? null,
+      },
+    };
+  }
+
   /**
-   * Stops picking, waits for the attempts under way, then cuts off what is left and closes the senders.
+   * Pauses or resumes a destination, or changes its rate. Resolves once that is on disk and what was held is due
+   * again; a resume also closes its breaker.
+   */
+  async setDestination(destination: Destination): Promise<void> {
+    const { ou, channel, url } = destination;
+    await this.#destinations.set(destination);
+    const name = this.#options.queue.laneOf({ ou, channel, destination: url });
+    const lane = this.#lanes.lane(name);
+    lane.forgetAhead();
+    if (this.#heldReason(name) === null) {
+      lane.breaker.succeeded();
+      await this.#release(lane);
+    } else {
+      this.#lanes.setAlarm(lane, this.#clock.nowMs());
+      this.#pump();
+    }
+  }
+
+  /**
+   * Stops taking, waits for the attempts under way, then cuts off what is left and closes the senders.
    * What was cut off stays due and is sent again after the next start. Resolves to how many that are.
    */
   async drain(timeoutMs: number): Promise<{ unfinished: number }> {
     this.#mode = 'draining';
-    this.#cancelTimer();
+    this.#timer.stop();
     let cancelTimeUp = () => {};
     const timeUp = new Promise<void>((resolve) => {
       cancelTimeUp = this.#clock.after(timeoutMs, resolve);
     });
-    await Promise.race([Promise.all(this.#attempts), timeUp]);
+    const finished = Promise.all(this.#underWay).then(() => this.#recorder.finished());
+    await Promise.race([finished, timeUp]);
     cancelTimeUp();
-    const unfinished = this.#attempts.size;
+    const unfinished = this.#slots.count;
     this.#mode = 'stopped';
     this.#abort.abort();
-    await Promise.all(this.#attempts);
+    await finished;
     await Promise.all([this.#options.webhookSender.close(), this.#options.emailSender?.close()]);
     return { unfinished };
   }
@@ -147,149 +205,196 @@ export class Outbox {
   #pump(): void {
     if (this.#mode !== 'running') return;
     this.#lanes.ring(this.#clock.nowMs());
-    while (this.#attempts.size < this.#limits.attemptsMax) {
-      const lane = this.#lanes.takeReady(this.#suspectsInFlight < this.#limits.attemptsToSuspectsMax);
+    while (!this.#slots.isFull && !this.#recorder.isFull) {
+      const lane = this.#lanes.takeReady(this.#slots.hasShare);
       if (lane === undefined) break;
       this.#serve(lane);
+      this.#slots.passOn(lane.origin);
     }
-    this.#setTimer();
+    this.#timer.set(this.#lanes.nextAlarmMs());
   }
 
   /** Starts one attempt in the lane if it may have one; else sees to it that the lane is looked at again. */
   #serve(lane: Lane): void {
-    const limit = lane.suspect ? 1 : this.#limits.attemptsPerLaneMax;
-    // The end of an attempt makes the lane ready again.
-    if (lane.inFlight.size >= limit) return;
+    // The end of a change or of an attempt makes the lane ready again.
+    if (lane.isChanging || this.#slots.isLaneFull(lane) || lane.taken.size >= TAKEN_ROWS_MAX) return;
     const nowMs = this.#clock.nowMs();
-    const picked = this.#options.queue.pick(lane.name, lane.inFlight);
-    if (picked.kind === 'empty') {
-      this.#lanes.forgetIfIdle(lane);
+    const reason = this.#heldReason(lane.name);
+    if (reason !== null) {
+      this.#holdDue(lane, reason, nowMs);
       return;
     }
-    const dueAtMs = Math.max(picked.dueAtMs, lane.pausedUntilMs);
-    if (dueAtMs > nowMs) {
-      this.#lanes.setAlarm(lane, dueAtMs);
+    const rate = this.#destinations.at(lane.name)?.ratePerSecond ?? this.#options.ratePerSecond ?? 0;
+    const mayAtMs = Math.max(
+      lane.pausedUntilMs,
+      lane.breaker.openUntilMs ?? 0,
+      rate === 0 ? 0 : lane.rate.nextMs,
+    );
+    if (mayAtMs > nowMs) {
+      this.#lanes.setAlarm(lane, mayAtMs);
       return;
     }
-    if (picked.kind === 'delivery')
-      this.#launch(lane, picked.delivery.id, this.#attempt(lane, picked.delivery));
-    else this.#launch(lane, picked.deliveryId, this.#setAside(lane, picked));
+    if (!lane.breaker.mayBegin(nowMs)) return;
+    // The first row tells on which server the destination is.
+    if (lane.aheadCount === 0) this.#readAhead(lane, nowMs);
+    if (this.#slots.waitsForOrigin(lane)) return;
+    const row = this.#next(lane, nowMs);
+    if (row === undefined) return;
+    if (rate > 0) lane.rate.began(nowMs, rate);
+    this.#launch(lane, row);
     this.#lanes.markReady(lane);
   }
 
-  /** Keeps the books of something under way in a lane, whatever its end. */
-  #launch(lane: Lane, id: DeliveryId, work: Promise<void>): void {
-    const suspect = lane.suspect;
-    if (suspect) this.#suspectsInFlight += 1;
-    lane.inFlight.add(id);
-    const attempt = work
+  /** The next row to attempt; where there is none now, an alarm is set for the one after. */
+  #next(lane: Lane, nowMs: number): DueRow | undefined {
+    for (;;) {
+      const row = lane.takeNext(nowMs);
+      if (row !== undefined || lane.aheadCount >= AHEAD_ROWS_MAX) return row;
+      if (!this.#readAhead(lane, nowMs)) return undefined;
+    }
+  }
+
+  /** Whether rows were read that the lane had not read yet. */
+  #readAhead(lane: Lane, nowMs: number): boolean {
+    if (!lane.hasUnread) {
+      this.#forgetIfIdle(lane);
+      return false;
+    }
+    const { rows, nextDueAtMs } = this.#options.queue.due(lane.name, nowMs, lane.known, AHEAD_ROWS);
+    lane.hasUnread = rows.length === AHEAD_ROWS;
+    lane.readAhead(rows);
+    if (nextDueAtMs !== null) this.#lanes.setAlarm(lane, nextDueAtMs);
+    const first = rows[0];
+    if (first?.kind === 'delivery') this.#lanes.setOrigin(lane, originOf(first.delivery));
+    if (first === undefined) this.#forgetIfIdle(lane);
+    return first !== undefined;
+  }
+
+  /** Keeps the books of an attempt, whatever its end. */
+  #launch(lane: Lane, row: DueRow): void {
+    const giveBack = this.#slots.take(lane);
+    lane.taken.add(idOf(row));
+    if (row.kind === 'delivery') lane.breaker.began();
+    const work = row.kind === 'delivery' ? this.#attempt(lane, row.delivery) : this.#setAside(lane, row);
+    this.#follow(lane, work, () => {
+      lane.ended(row);
+      giveBack();
+    });
+  }
+
+  /** Waits for something under way in a lane; an error is one of the store, after which the lane rests. */
+  #follow(lane: Lane, work: Promise<void>, onEnd: () => void): Promise<void> {
+    const done = work
       .catch((error: unknown) => {
         lane.pausedUntilMs = this.#clock.nowMs() + STORE_PAUSE_MS;
-        const fields = { deliveryId: id, error: String(error), pauseMs: STORE_PAUSE_MS };
-        this.#options.log.error(fields, 'the outcome of a delivery attempt could not be stored');
+        const fields = { lane: lane.name, error: String(error), pauseMs: STORE_PAUSE_MS };
+        this.#options.log.error(fields, 'the deliveries to a destination could not be changed');
       })
       .then(() => {
-        if (suspect) this.#suspectsInFlight -= 1;
-        lane.inFlight.delete(id);
-        this.#attempts.delete(attempt);
+        onEnd();
+        this.#underWay.delete(done);
         this.#lanes.markReady(lane);
         this.#pump();
       });
-    this.#attempts.add(attempt);
+    this.#underWay.add(done);
+    return done;
   }
 
   async #attempt(lane: Lane, delivery: Delivery): Promise<void> {
     const startedAtMs = this.#clock.nowMs();
-    const result = await this.#send(delivery, startedAtMs);
-    if (this.#mode === 'stopped') return;
-    lane.suspect = result.outcome === 'failed' && result.status === null && !result.permanent;
-    const settlement = settle(
-      delivery,
-      result,
-      { startedAtMs, endedAtMs: this.#clock.nowMs() },
-      this.#policy,
-    );
-    await this.#options.queue.recordAttempt(settlement.delivery, settlement.attempt);
-    this.#report(settlement);
+    const { sent, result } = await send(this.#options, delivery, startedAtMs, this.#abort.signal);
+    if (this.#mode === 'stopped') {
+      lane.taken.delete(delivery.id);
+      return;
+    }
+    const endedAtMs = this.#clock.nowMs();
+    this.#judge(lane, result, startedAtMs, endedAtMs);
+    if (result.pauseReason !== null) this.#pause(sent, result.pauseReason, endedAtMs);
+    this.#recorder.record(lane, settle(sent, result, { startedAtMs, endedAtMs }, this.#policy));
   }
 
-  /** Never rejects: whatever goes wrong is a failed attempt. */
-  async #send(delivery: Delivery, nowMs: number): Promise<SendResult> {
-    try {
-      const { fires, sequenceOf, webhookSender, emailSender } = this.#options;
-      const fire = fires.fire(delivery.ou, delivery.fireId);
-      if (fire === undefined) return permanentFailure('fire_missing', 'the fire is not stored any more');
-      const sequence = sequenceOf(delivery.ou, delivery.sequenceId);
-      if (sequence === undefined)
-        return permanentFailure('sequence_missing', 'the sequence is not known any more');
-      const sender = delivery.channel === 'webhook' ? webhookSender : emailSender;
-      if (sender === null) return noAnswer('not_configured', EMAIL_HELD_REASON);
-      return await sender.send({ delivery, fire, sequence, nowMs }, this.#abort.signal);
-    } catch (error) {
-      const { kind, detail } = transportError(error);
-      return noAnswer(kind, detail);
+  /** Lets the lane learn from the result of an attempt. */
+  #judge(lane: Lane, result: SendResult, startedAtMs: number, endedAtMs: number): void {
+    const isFailing = result.outcome === 'failed' && result.concerns === 'destination';
+    lane.standing = isFailing && result.status === null ? 'suspect' : 'proven';
+    if (!isFailing) {
+      lane.breaker.succeeded();
+      return;
     }
+    const wasProbe = lane.breaker.failed(startedAtMs, endedAtMs, result.retryAfterMs);
+    if (!wasProbe) return;
+    // What an open breaker has kept waiting for as long as all attempts would have taken has had its chance.
+    const beforeMs = endedAtMs - Math.max(totalMs(this.#policy), GIVE_UP_MS_MIN);
+    const reason = `given up: the destination has failed for as long as the retry schedule lasts (${result.detail})`;
+    void this.#change(lane, async () => {
+      await this.#options.queue.giveUp(lane.name, beforeMs, lane.taken, reason, endedAtMs);
+    });
+  }
+
+  #pause(delivery: Delivery, reason: string, nowMs: number): void {
+    const { breaker: _breaker, ...destination } = this.destination(delivery);
+    if (destination.pause !== null) return;
+    const { log, queue } = this.#options;
+    const { ou, id, channel } = destination;
+    log.warn({ ou, destinationId: id, channel, reason }, 'a destination is paused');
+    const lane = this.#lanes.lane(queue.laneOf(delivery));
+    void this.#follow(
+      lane,
+      this.setDestination({ ...destination, pause: { sinceMs: nowMs, reason } }),
+      () => {},
+    );
   }
 
   /** Moves a row that cannot be read out of the way of its lane. */
-  async #setAside(
-    lane: Lane,
-    picked: { deliveryId: string; dueAtMs: number; problem: string },
-  ): Promise<void> {
-    const { deliveryId, dueAtMs, problem } = picked;
+  async #setAside(lane: Lane, row: Extract<DueRow, { kind: 'unreadable' }>): Promise<void> {
+    const { deliveryId, problem } = row;
+    const untilMs = this.#clock.nowMs() + UNREADABLE_PAUSE_MS;
     this.#options.log.error(
       { deliveryId, problem },
       'a due delivery cannot be read; it is set aside for an hour',
     );
-    await this.#options.queue.postpone(
-      lane.name,
-      dueAtMs,
-      deliveryId,
-      this.#clock.nowMs() + UNREADABLE_PAUSE_MS,
+    await this.#options.queue.postpone(lane.name, deliveryId, untilMs);
+    lane.taken.delete(deliveryId);
+    this.#lanes.setAlarm(lane, untilMs);
+  }
+
+  #heldReason(name: string): string | null {
+    const pause = this.#destinations.at(name)?.pause;
+    if (pause) return pause.reason;
+    const { queue, emailSender } = this.#options;
+    return emailSender === null && queue.partsOf(name).channel === 'email' ? EMAIL_HELD_REASON : null;
+  }
+
+  #holdDue(lane: Lane, reason: string, nowMs: number): void {
+    const { queue } = this.#options;
+    const { rows, nextDueAtMs } = queue.due(lane.name, nowMs, lane.taken, 1);
+    if (rows.length === 0 && nextDueAtMs === null) this.#forgetIfIdle(lane);
+    else void this.#change(lane, () => queue.hold(lane.name, reason, nowMs).then(() => undefined));
+  }
+
+  #release(lane: Lane): Promise<void> {
+    return this.#change(lane, () =>
+      this.#options.queue.release(lane.name, this.#clock.nowMs()).then(() => undefined),
     );
   }
 
-  /** One wide line and one count per attempt. */
-  #report({ delivery, attempt }: Settlement): void {
-    const { log, metrics } = this.#options;
-    const { outcome, durationMs, number, status, error } = attempt;
-    metrics.onAttempt({ channel: delivery.channel, outcome, durationMs });
-    const fields = {
-      deliveryId: delivery.id,
-      fireId: delivery.fireId,
-      ou: delivery.ou,
-      sequenceId: delivery.sequenceId,
-      channel: delivery.channel,
-      host: hostOf(delivery),
-      attempt: number,
-      outcome,
-      status,
-      error,
-      durationMs,
-      state: delivery.state,
-      reason: delivery.reason,
-      dueAtMs: delivery.dueAtMs,
-    };
-    if (outcome === 'delivered') log.info(fields, 'delivery attempt');
-    else log.warn(fields, 'delivery attempt');
+  /** Changes rows of a lane, after the changes before; nothing of it is taken meanwhile. */
+  #change(lane: Lane, change: () => Promise<void>): Promise<void> {
+    return this.#follow(lane, lane.changeInTurn(change), () => {});
   }
 
-  #setTimer(): void {
-    const atMs = this.#lanes.nextAlarmMs();
-    if (atMs === this.#timerAtMs) return;
-    this.#cancelTimer();
-    this.#timerAtMs = atMs;
-    if (atMs === null) return;
-    const delayMs = Math.min(Math.max(atMs - this.#clock.nowMs(), 0), TIMER_MS_MAX);
-    this.#cancelTimer = this.#clock.after(delayMs, () => {
-      this.#timerAtMs = null;
-      this.#pump();
-    });
+  #recorded(lane: Lane, delivery: Delivery): void {
+    lane.taken.delete(delivery.id);
+    this.#setAlarm(delivery);
+    this.#lanes.markReady(lane);
   }
-}
 
-/** Where a delivery goes, without what may be personal or secret: no path, no query, no mailbox. */
-function hostOf(delivery: Delivery): string {
-  if (delivery.channel === 'email') return delivery.destination.split('@').at(-1) ?? '';
-  return URL.canParse(delivery.destination) ? new URL(delivery.destination).host : '';
+  #setAlarm(delivery: Delivery): void {
+    if (delivery.dueAtMs === null) return;
+    this.#lanes.setAlarm(this.#lanes.lane(this.#options.queue.laneOf(delivery)), delivery.dueAtMs);
+  }
+
+  #forgetIfIdle(lane: Lane): void {
+    if (this.#lanes.forgetIfIdle(lane)) this.#proven.remember(lane.name, lane.standing === 'proven');
+  }
 }

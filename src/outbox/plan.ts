@@ -8,6 +8,8 @@ const STALE_REASON = 'the completing event was older on arrival than max_fire_de
 
 export interface PlanOptions {
   readonly emailConfigured: boolean;
+  /** Why a destination is paused; null: it is not. */
+  readonly pauseReason?: (destination: Pick<Delivery, 'ou' | 'channel' | 'destination'>) => string | null;
   readonly nowMs: number;
   /** Delay before the first attempt, the first entry of the retry schedule; 0 when absent. */
   readonly firstDelayMs?: number;
@@ -35,7 +37,7 @@ function plan(fire: Fire, channel: Channel, destination: string, options: PlanOp
     streamSequence: fire.streamSequence,
     channel,
     destination,
-    ...firstState(fire, channel, options),
+    ...firstState(fire, channel, destination, options),
     attemptsMade: 0,
     attemptsBefore: 0,
     createdAtMs: options.nowMs,
@@ -46,12 +48,15 @@ function plan(fire: Fire, channel: Channel, destination: string, options: PlanOp
 function firstState(
   fire: Fire,
   channel: Channel,
-  { emailConfigured, nowMs, firstDelayMs = 0 }: PlanOptions,
+  destination: string,
+  { emailConfigured, pauseReason, nowMs, firstDelayMs = 0 }: PlanOptions,
 ): Pick<Delivery, 'state' | 'reason' | 'dueAtMs'> {
   if (fire.stale) return { state: 'skipped_stale', reason: STALE_REASON, dueAtMs: null };
   if (channel === 'email' && !emailConfigured) {
     return { state: 'held', reason: EMAIL_HELD_REASON, dueAtMs: null };
   }
+  const reason = pauseReason?.({ ou: fire.ou, channel, destination }) ?? null;
+  if (reason !== null) return { state: 'held', reason, dueAtMs: null };
   return { state: 'pending', reason: null, dueAtMs: nowMs + firstDelayMs };
 }
 

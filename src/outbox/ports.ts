@@ -1,4 +1,5 @@
 import type { Attempt, Channel, Delivery, DeliveryId } from '../model/delivery.ts';
+import type { Destination } from '../model/destination.ts';
 import type { OuId } from '../model/event.ts';
 import type { Fire, FireId } from '../model/fire.ts';
 import type { Sequence, SequenceId } from '../model/sequence.ts';
@@ -11,28 +12,56 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
-/** The first due row of a lane: a delivery, a row that cannot be read, or nothing. */
-export type Picked =
-  | { readonly kind: 'delivery'; readonly delivery: Delivery; readonly dueAtMs: number }
-  | {
-      readonly kind: 'unreadable';
-      readonly deliveryId: DeliveryId;
-      readonly dueAtMs: number;
-      readonly problem: string;
-    }
-  | { readonly kind: 'empty' };
+/** A due row: a delivery, or a row that cannot be read. */
+export type DueRow =
+  | { readonly kind: 'delivery'; readonly delivery: Delivery }
+  | { readonly kind: 'unreadable'; readonly deliveryId: DeliveryId; readonly problem: string };
 
 /** The durable queue: due rows by lane (one destination each), and what becomes of them. */
 export interface DeliveryQueue {
   /** Every lane with due rows and the time of its first one. */
   lanes(): readonly { readonly lane: string; readonly dueAtMs: number }[];
-  laneOf(delivery: Delivery): string;
-  /** The earliest due row, due now or later, apart from those in `skip` and those not yet on disk. */
-  pick(lane: string, skip: ReadonlySet<DeliveryId>): Picked;
-  postpone(lane: string, dueAtMs: number, id: DeliveryId, untilMs: number): Promise<void>;
-  recordAttempt(after: Delivery, attempt: Attempt): Promise<void>;
-  holdEmails(reason: string, nowMs: number): Promise<number>;
-  releaseEmails(nowMs: number): Promise<number>;
+  /** Every lane with held rows. */
+  heldLanes(): readonly string[];
+  /** Whose the lane is, and what goes through it. */
+  partsOf(lane: string): { readonly ou: OuId; readonly channel: Channel };
+  laneOf(delivery: Pick<Delivery, 'ou' | 'channel' | 'destination'>): string;
+  /**
+   * The rows due by `nowMs` in the order of their due times, at most `count`, apart from those in `skip` and those
+   * not yet on disk; and when the first one beyond `nowMs` is due, where all of them are given.
+   */
+  due(
+    lane: string,
+    nowMs: number,
+    skip: ReadonlySet<DeliveryId>,
+    count: number,
+  ): { readonly rows: readonly DueRow[]; readonly nextDueAtMs: number | null };
+  postpone(lane: string, id: DeliveryId, untilMs: number): Promise<void>;
+  /** Resolves to the ids that have no row any more; the others are stored whole or not at all. */
+  recordAttempts(
+    settlements: readonly { readonly delivery: Delivery; readonly attempt: Attempt }[],
+  ): Promise<readonly DeliveryId[]>;
+  /** Takes what is in the queue of the lane out of it. */
+  hold(lane: string, reason: string, nowMs: number): Promise<number>;
+  /** Makes what is held in the lane due at once. */
+  release(lane: string, nowMs: number): Promise<number>;
+  /** Gives up what has been due since before a time, apart from those in `skip`. */
+  giveUp(
+    lane: string,
+    dueBeforeMs: number,
+    skip: ReadonlySet<DeliveryId>,
+    reason: string,
+    nowMs: number,
+  ): Promise<number>;
+}
+
+/** What was set of destinations. */
+export interface DestinationSettings {
+  all(): readonly Destination[];
+  /** Resolves when it is on disk. */
+  put(destination: Destination): Promise<void>;
+  /** The destination of a delivery, with nothing set. */
+  destinationOf(delivery: Pick<Delivery, 'ou' | 'channel' | 'destination'>): Destination;
 }
 
 export interface FireSource {
@@ -43,7 +72,13 @@ export interface FireSource {
 export type SequenceOf = (ou: OuId, id: SequenceId) => Sequence | undefined;
 
 export interface OutboxMetrics {
-  onAttempt(attempt: { channel: Channel; outcome: Attempt['outcome']; durationMs: number }): void;
+  onAttempt(attempt: {
+    readonly channel: Channel;
+    readonly outcome: Attempt['outcome'];
+    readonly durationMs: number;
+    /** Where it went: no path, no query, no mailbox. */
+    readonly host: string;
+  }): void;
 }
 
 /** How far a walk through the old fires has come: an OU, and the last fire looked at. */

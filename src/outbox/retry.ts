@@ -24,6 +24,7 @@ export function settle(
   policy: RetryPolicy,
 ): Settlement {
   const number = delivery.attemptsMade + 1;
+  const inThisRun = number - delivery.attemptsBefore;
   const attempt: Attempt = {
     number,
     startedAtMs: times.startedAtMs,
@@ -33,7 +34,7 @@ export function settle(
     error: result.outcome === 'failed' ? result.error : null,
     response: result.response,
   };
-  const next = nextState(number, result, times.endedAtMs, policy);
+  const next = nextState(inThisRun, result, times.endedAtMs, policy);
   return {
     attempt,
     delivery: { ...delivery, ...next, attemptsMade: number, updatedAtMs: times.endedAtMs },
@@ -41,14 +42,15 @@ export function settle(
 }
 
 function nextState(
-  attemptsMade: number,
+  attemptsInThisRun: number,
   result: SendResult,
   nowMs: number,
   policy: RetryPolicy,
 ): Pick<Delivery, 'state' | 'reason' | 'dueAtMs'> {
   if (result.outcome === 'delivered') return { state: 'delivered', reason: null, dueAtMs: null };
   if (result.permanent) return { state: 'dead', reason: result.detail, dueAtMs: null };
-  const delayMs = policy.delaysMs[attemptsMade];
+  if (result.pauseReason !== null) return { state: 'held', reason: result.pauseReason, dueAtMs: null };
+  const delayMs = policy.delaysMs[attemptsInThisRun];
   if (delayMs === undefined) {
     return { state: 'dead', reason: `attempts exhausted: ${result.detail}`, dueAtMs: null };
   }
@@ -60,4 +62,9 @@ function nextState(
 function pauseMs(delayMs: number, failure: SendFailure, random: () => number): number {
   const jittered = Math.round(delayMs * (1 - JITTER + 2 * JITTER * random()));
   return Math.max(jittered, failure.retryAfterMs ?? 0);
+}
+
+/** The time that all attempts of a schedule take at most, in milliseconds. */
+export function totalMs({ delaysMs }: Pick<RetryPolicy, 'delaysMs'>): number {
+  return delaysMs.reduce((sum, delayMs) => sum + delayMs, 0) * (1 + JITTER);
 }

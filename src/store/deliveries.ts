@@ -1,10 +1,12 @@
-import type { Attempt, Channel, Delivery, DeliveryId, DeliveryState } from '../model/delivery.ts';
+import type { Attempt, Delivery, DeliveryId, DeliveryState } from '../model/delivery.ts';
 import type { OuId } from '../model/event.ts';
 import type { SequenceId } from '../model/sequence.ts';
-import { DeliveryRows, EMAIL_LANE, filterPrefix, laneOf } from './deliveryRows.ts';
+import { moveOldQueue } from './deliveryMigration.ts';
+import { DeliveryRows, filterPrefix } from './deliveryRows.ts';
 import type { Environment } from './environment.ts';
+import { laneOf, partsOf } from './lanes.ts';
 
-/** Rows that one transaction holds or releases, so that a large backlog does not stop the process. */
+/** Rows that one transaction changes, so that a large backlog does not stop the process. */
 const CHUNK_ROWS = 1000;
 
 /** Which deliveries of an OU to list. A page starts at 1. */
@@ -21,16 +23,22 @@ export interface LaneDue {
   readonly dueAtMs: number;
 }
 
-/** The first due row of a lane: a delivery, a row that cannot be read, or nothing. */
-export type Picked =
-  | { readonly kind: 'delivery'; readonly delivery: Delivery; readonly dueAtMs: number }
-  | {
-      readonly kind: 'unreadable';
-      readonly deliveryId: DeliveryId;
-      readonly dueAtMs: number;
-      readonly problem: string;
-    }
-  | { readonly kind: 'empty' };
+/** A due row: a delivery, or a row that cannot be read. */
+export type DueRow =
+  | { readonly kind: 'delivery'; readonly delivery: Delivery }
+  | { readonly kind: 'unreadable'; readonly deliveryId: DeliveryId; readonly problem: string };
+
+/** What a lane has to do. */
+export interface DueRows {
+  /** Due by now, in the order in which they are due, then by their place in the stream. */
+  readonly rows: readonly DueRow[];
+  /** When the first row that is not among them is due; null when there is none, or when `rows` is cut short. */
+  readonly nextDueAtMs: number | null;
+}
+
+type Key = Array<string | number>;
+/** What becomes of a row; undefined leaves it as it is. */
+type Change = (before: Delivery) => Delivery | undefined;
 
 /**
  * Deliveries, their attempts and the queue of those that are due. The queue and the rows change in the same
@@ -44,6 +52,7 @@ export class DeliveryStore {
   constructor(environment: Environment) {
     this.#environment = environment;
     this.rows = new DeliveryRows(environment);
+    moveOldQueue(environment, this.rows);
   }
 
   /** One delivery of the OU with its attempts in order; undefined also when it belongs to another OU. */
@@ -73,64 +82,97 @@ export class DeliveryStore {
     return this.rows.counts();
   }
 
-  laneOf(delivery: Delivery): string {
+  laneOf(delivery: Pick<Delivery, 'ou' | 'channel' | 'destination'>): string {
     return laneOf(delivery);
+  }
+
+  partsOf(lane: string) {
+    return partsOf(lane);
   }
 
   /** Every lane that has due rows, with one seek per lane however long the lanes are. */
   lanes(): LaneDue[] {
-    const lanes: LaneDue[] = [];
-    let start: Array<string | number> = [];
-    for (;;) {
-      const [key] = this.rows.due.getKeys({ start, limit: 1 });
-      if (key === undefined) return lanes;
-      const lane = String(key[0]);
-      lanes.push({ lane, dueAtMs: Number(key[1]) });
-      start = [lane, Number.MAX_SAFE_INTEGER];
+    return firstOfEachLane(this.rows.due).map(([lane, dueAtMs]) => ({
+      lane: String(lane),
+      dueAtMs: Number(dueAtMs),
+    }));
+  }
+
+  /** Every lane that has held rows. */
+  heldLanes(): string[] {
+    return firstOfEachLane(this.rows.held).map(([lane]) => String(lane));
+  }
+
+  /** Some delivery that waits or is held in a lane; undefined when there is none. */
+  anyIn(lane: string): Delivery | undefined {
+    for (const table of [this.rows.due, this.rows.held]) {
+      for (const key of table.getKeys({ start: [lane], end: endOf(lane), limit: 1 })) {
+        const row = this.#read(String(key.at(-1)));
+        if (row.kind === 'delivery') return row.delivery;
+      }
     }
+    return undefined;
+  }
+
+  /** How many rows of a lane are due or will be, and how many are held, each counted up to `max`. */
+  countIn(lane: string, max: number): { waiting: number; held: number } {
+    const count = (table: DeliveryRows['due']) =>
+      [...table.getKeys({ start: [lane], end: endOf(lane), limit: max })].length;
+    return { waiting: count(this.rows.due), held: count(this.rows.held) };
   }
 
   /**
-   * The earliest due row of the lane, due now or later, apart from those in `skip` and those that are not on
-   * disk yet: nothing may leave the process before its row is flushed.
+   * The rows of a lane that are due by `nowMs`, at most `count` of them, apart from those in `skip` and those that
+   * are not on disk yet: nothing may leave the process before its row is flushed.
    */
-  pick(lane: string, skip: ReadonlySet<DeliveryId>): Picked {
-    for (const key of this.rows.due.getKeys({ start: [lane], end: [lane, Number.MAX_SAFE_INTEGER] })) {
-      const dueAtMs = Number(key[1]);
-      const deliveryId = String(key[2]);
-      if (skip.has(deliveryId) || this.#unflushed.has(deliveryId)) continue;
-      try {
-        const delivery = this.rows.read(deliveryId);
-        if (delivery !== undefined) return { kind: 'delivery', delivery, dueAtMs };
-        return { kind: 'unreadable', deliveryId, dueAtMs, problem: 'the delivery row is missing' };
-      } catch (error) {
-        return { kind: 'unreadable', deliveryId, dueAtMs, problem: String(error) };
-      }
+  due(lane: string, nowMs: number, skip: ReadonlySet<DeliveryId>, count: number): DueRows {
+    const rows: DueRow[] = [];
+    for (const key of this.rows.due.getKeys({ start: [lane], end: endOf(lane) })) {
+      const id = String(key.at(-1));
+      if (skip.has(id) || this.#unflushed.has(id)) continue;
+      if (Number(key[1]) > nowMs) return { rows, nextDueAtMs: Number(key[1]) };
+      if (rows.push(this.#read(id)) === count) break;
     }
-    return { kind: 'empty' };
+    return { rows, nextDueAtMs: null };
   }
 
-  /** Moves a due row alone, for a delivery whose own row cannot be read. */
-  async postpone(lane: string, dueAtMs: number, id: DeliveryId, untilMs: number): Promise<void> {
+  /** Moves an entry of the queue alone, for a delivery whose own row cannot be read. */
+  async postpone(lane: string, id: DeliveryId, untilMs: number): Promise<void> {
     await this.#environment.write(() => {
-      void this.rows.due.remove([lane, dueAtMs, id]);
-      this.rows.putDue(lane, untilMs, id);
+      for (const key of this.rows.due.getKeys({ start: [lane], end: endOf(lane) })) {
+        if (key.at(-1) !== id) continue;
+        this.rows.moveDue(key, untilMs);
+        return;
+      }
     });
   }
 
-  /** Stores an attempt and what became of its delivery: row, due row, filters and counters together. */
-  async recordAttempt(after: Delivery, attempt: Attempt): Promise<void> {
-    await this.#environment.write(() => {
-      const before = this.rows.read(after.id);
-      if (before === undefined) throw new Error(`delivery ${after.id} has no row to record an attempt on`);
-      this.rows.replace([{ before, after }]);
-      this.rows.putAttempt(after.id, attempt);
+  /**
+   * Stores attempts and what became of their deliveries: rows, queue, filters and counters together. Resolves to
+   * the ids that have no row to record an attempt on.
+   */
+  async recordAttempts(
+    settlements: readonly { readonly delivery: Delivery; readonly attempt: Attempt }[],
+  ): Promise<DeliveryId[]> {
+    return this.#environment.write(() => {
+      const missing: DeliveryId[] = [];
+      const changes = settlements.flatMap(({ delivery: after, attempt }) => {
+        const before = this.rows.read(after.id);
+        if (before === undefined) {
+          missing.push(after.id);
+          return [];
+        }
+        this.rows.putAttempt(after.id, attempt);
+        return [{ before, after }];
+      });
+      this.rows.replace(changes);
+      return missing;
     });
   }
 
-  /** Takes the due emails out of the queue, visibly. Resolves to how many. */
-  async holdEmails(reason: string, nowMs: number): Promise<number> {
-    return this.#changeAll(this.rows.due, EMAIL_LANE, (before) => ({
+  /** Takes what is in the queue of a lane out of it, visibly. Resolves to how many. */
+  async hold(lane: string, reason: string, nowMs: number): Promise<number> {
+    return this.#changeAll(this.rows.due, [lane], endOf(lane), (before) => ({
       ...before,
       state: 'held',
       reason,
@@ -139,16 +181,92 @@ export class DeliveryStore {
     }));
   }
 
-  /** Makes the held emails due at once. Resolves to how many. */
-  async releaseEmails(nowMs: number): Promise<number> {
-    const channel: Channel = 'email';
-    return this.#changeAll(this.rows.held, channel, (before) => ({
-      ...before,
-      state: before.attemptsMade === 0 ? 'pending' : 'retrying',
-      reason: null,
-      dueAtMs: nowMs,
-      updatedAtMs: nowMs,
-    }));
+  /** Makes what is held in a lane due at once. Resolves to how many. */
+  async release(lane: string, nowMs: number): Promise<number> {
+    return this.#changeAll(this.rows.held, [lane], endOf(lane), (before) => dueNow(before, nowMs));
+  }
+
+  /** Gives up what has been due in a lane since before a time, apart from those in `skip`. Resolves to how many. */
+  async giveUp(
+    lane: string,
+    dueBeforeMs: number,
+    skip: ReadonlySet<DeliveryId>,
+    reason: string,
+    nowMs: number,
+  ): Promise<number> {
+    return this.#changeAll(this.rows.due, [lane], [lane, dueBeforeMs], (before) => {
+      if (skip.has(before.id)) return undefined;
+      return { ...before, state: 'dead', reason, dueAtMs: null, updatedAtMs: nowMs };
+    });
+  }
+
+  /** Has what is held of a sequence's webhooks go to another URL, at once. Resolves to what is due there now. */
+  async readdress(ou: OuId, sequenceId: SequenceId, url: string, nowMs: number): Promise<Delivery[]> {
+    const prefix = filterPrefix(ou, sequenceId, 'held');
+    const moved: Delivery[] = [];
+    await this.#changeAll(this.rows.index, prefix, [...prefix, Number.MAX_SAFE_INTEGER], (before) => {
+      if (before.channel !== 'webhook' || before.destination === url) return undefined;
+      const after = { ...dueNow(before, nowMs), destination: url };
+      moved.push(after);
+      return after;
+    });
+    return moved;
+  }
+
+  /** Has one delivery of the OU begin anew with its retry schedule, at once. */
+  async redeliver(
+    ou: OuId,
+    id: DeliveryId,
+    nowMs: number,
+  ): Promise<{ ok: true; delivery: Delivery } | { ok: false; reason: 'not_found' | 'held' }> {
+    return this.#environment.write(() => {
+      const before = this.rows.read(id);
+      if (before === undefined || before.ou !== ou) return { ok: false, reason: 'not_found' };
+      if (before.state === 'held') return { ok: false, reason: 'held' };
+      const delivery = anew(before, nowMs, nowMs);
+      this.rows.replace([{ before, after: delivery }]);
+      return { ok: true, delivery };
+    });
+  }
+
+  /**
+   * Has deliveries of a sequence begin anew, by creation time, the oldest first, in transactions of 1,000.
+   *
+   * @param after the place that an earlier call gave; null to begin
+   * @param dueAtMs when the n-th of this call is due
+   */
+  async redeliverRange(
+    ou: OuId,
+    sequenceId: SequenceId,
+    range: {
+      readonly status: DeliveryState;
+      readonly fromMs: number;
+      readonly toMs: number;
+      readonly after: DeliveryPlace | null;
+      readonly countMax: number;
+    },
+    dueAtMs: (index: number) => number,
+    nowMs: number,
+  ): Promise<{ deliveries: Delivery[]; after: DeliveryPlace | null }> {
+    const prefix = filterPrefix(ou, sequenceId, range.status);
+    const end = [...prefix, range.toMs + 1];
+    let after = range.after;
+    const deliveries: Delivery[] = [];
+    while (deliveries.length < range.countMax) {
+      const start = after === null ? [...prefix, range.fromMs] : [...prefix, after.createdAtMs, after.id, ''];
+      const limit = Math.min(CHUNK_ROWS, range.countMax - deliveries.length);
+      const keys = [...this.rows.index.getKeys({ start, end, limit })];
+      const last = keys.at(-1);
+      if (last === undefined) return { deliveries, after: null };
+      const first = deliveries.length;
+      deliveries.push(
+        ...(await this.#change(keys, (before, index) =>
+          before.state === range.status ? anew(before, nowMs, dueAtMs(first + index)) : undefined,
+        )),
+      );
+      after = { createdAtMs: Number(last.at(-2)), id: String(last.at(-1)) };
+    }
+    return { deliveries, after };
   }
 
   /** Keeps the deliveries from being picked until `clearUnflushed`; they are about to be committed. */
@@ -165,36 +283,81 @@ export class DeliveryStore {
     return this.#unflushed.size;
   }
 
-  async #changeAll(
-    table: DeliveryRows['due'],
-    first: string,
-    change: (before: Delivery) => Delivery,
-  ): Promise<number> {
+  /** Changes the rows between two keys of a table, 1,000 in a transaction. Resolves to how many were changed. */
+  async #changeAll(table: DeliveryRows['due'], from: Key, end: Key, change: Change): Promise<number> {
     let changed = 0;
-    let start: Array<string | number> = [first];
-    const end = [first, Number.MAX_SAFE_INTEGER];
+    let start = from;
     for (;;) {
-      const keys = Array.from(table.getKeys({ start, end, limit: CHUNK_ROWS }));
+      const keys = [...table.getKeys({ start, end, limit: CHUNK_ROWS })];
       const last = keys.at(-1);
       if (last === undefined) return changed;
-      changed += await this.#environment.write(() => {
-        const changes = keys.flatMap((key) => {
-          const before = this.#readable(String(key.at(-1)));
-          return before === undefined ? [] : [{ before, after: change(before) }];
-        });
-        this.rows.replace(changes);
-        return changes.length;
-      });
+      changed += (await this.#change(keys, change)).length;
       // A row that cannot be read stays where it is; the next chunk begins right behind the last key.
       start = [...last, ''];
     }
   }
 
-  #readable(id: DeliveryId): Delivery | undefined {
+  /** Changes the rows that the keys end with, in one transaction. */
+  #change(
+    keys: readonly Key[],
+    change: (before: Delivery, index: number) => Delivery | undefined,
+  ): Promise<Delivery[]> {
+    return this.#environment.write(() => {
+      const changes = keys.flatMap((key, index) => {
+        const row = this.#read(String(key.at(-1)));
+        if (row.kind === 'unreadable') return [];
+        const after = change(row.delivery, index);
+        return after === undefined ? [] : [{ before: row.delivery, after }];
+      });
+      this.rows.replace(changes);
+      return changes.map(({ after }) => after);
+    });
+  }
+
+  #read(deliveryId: DeliveryId): DueRow {
     try {
-      return this.rows.read(id);
-    } catch {
-      return undefined;
+      const delivery = this.rows.read(deliveryId);
+      if (delivery !== undefined) return { kind: 'delivery', delivery };
+      return { kind: 'unreadable', deliveryId, problem: 'the delivery row is missing' };
+    } catch (error) {
+      return { kind: 'unreadable', deliveryId, problem: String(error) };
     }
   }
+}
+
+/** Where a delivery lies among those of its sequence. */
+export interface DeliveryPlace {
+  readonly createdAtMs: number;
+  readonly id: DeliveryId;
+}
+
+function firstOfEachLane(table: DeliveryRows['due']): Key[] {
+  const firsts: Key[] = [];
+  for (let start: Key = []; ; ) {
+    const [key] = table.getKeys({ start, limit: 1 });
+    if (key === undefined) return firsts;
+    firsts.push(key);
+    start = endOf(String(key[0]));
+  }
+}
+
+/** Behind every key of a lane. */
+function endOf(lane: string): Key {
+  return [lane, Number.MAX_SAFE_INTEGER];
+}
+
+function dueNow(before: Delivery, nowMs: number): Delivery {
+  const state = before.attemptsMade === 0 ? 'pending' : 'retrying';
+  return { ...before, state, reason: null, dueAtMs: nowMs, updatedAtMs: nowMs };
+}
+
+function anew(before: Delivery, nowMs: number, dueAtMs: number): Delivery {
+  return {
+    ...before,
+    state: 'pending',
+    reason: null,
+    dueAtMs,
+    attemptsBefore: before.attemptsMade,
+    updatedAtMs: nowMs,
+  };
 }

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
 import {
   type Attempt,
-  type Channel,
   DELIVERY_STATES,
   type Delivery,
   type DeliveryId,
@@ -11,27 +9,18 @@ import type { OuId } from '../model/event.ts';
 import type { SequenceId } from '../model/sequence.ts';
 import type { Environment, Table } from './environment.ts';
 import { packRow, unpackRow } from './environment.ts';
+import { laneOf } from './lanes.ts';
 
 const ROW_VERSION = 1;
 const READABLE_VERSIONS = [ROW_VERSION];
+/** Version 1 of a delivery lacks what `OLD_DELIVERY` holds. */
+const DELIVERY_VERSION = 2;
+const READABLE_DELIVERIES = [1, DELIVERY_VERSION];
+const OLD_DELIVERY = { leadId: '', streamSequence: 0, attemptsBefore: 0 };
 /** The value of an index entry, whose whole content is its key. */
 const PRESENT = Buffer.from([ROW_VERSION]);
 
 type Key = Array<string | number>;
-
-/** The lane of all emails: one SMTP server takes them all. */
-export const EMAIL_LANE = 'email';
-
-/**
- * The destination a delivery competes for. Webhooks that differ in nothing but the query string share one.
- * It is a digest because a URL may be longer than an LMDB key.
- */
-export function laneOf(delivery: { readonly channel: Channel; readonly destination: string }): string {
-  if (delivery.channel === 'email') return EMAIL_LANE;
-  const url = URL.canParse(delivery.destination) ? new URL(delivery.destination) : null;
-  const place = url === null ? delivery.destination : url.origin + url.pathname;
-  return `webhook:${createHash('sha256').update(place).digest('base64url').slice(0, 22)}`;
-}
 
 /**
  * The tables of deliveries, and the writes that keep them in step. Every write method must be called inside
@@ -41,8 +30,8 @@ export function laneOf(delivery: { readonly channel: Channel; readonly destinati
  * |---|---|---|
  * | deliveries | id | the row |
  * | delivery_index | ou, `all` \| `state`, s \| `seq`, q \| `seqstate`, q, s, then createdAtMs, id | one entry per filter |
- * | delivery_due | lane, dueAtMs, id | what is to be attempted; lane first, so that no destination hides another's |
- * | delivery_held | channel, createdAtMs, id | what waits for a setting |
+ * | delivery_queue | lane, dueAtMs, streamSequence, id | what is to be attempted; lane first, so that no destination hides another's |
+ * | delivery_hold | lane, createdAtMs, id | what waits for a setting or a resume |
  * | delivery_attempts | id, number | one row per attempt |
  * | delivery_counts | state | how many deliveries are in it |
  */
@@ -57,8 +46,8 @@ export class DeliveryRows {
   constructor(environment: Environment) {
     this.deliveries = environment.table('deliveries');
     this.index = environment.table('delivery_index');
-    this.due = environment.table('delivery_due');
-    this.held = environment.table('delivery_held');
+    this.due = environment.table('delivery_queue');
+    this.held = environment.table('delivery_hold');
     this.attempts = environment.table('delivery_attempts');
     this.#counts = environment.table('delivery_counts');
   }
@@ -66,7 +55,9 @@ export class DeliveryRows {
   /** Throws when the row is of a version that this program cannot read. */
   read(id: DeliveryId): Delivery | undefined {
     const row = this.deliveries.get([id]);
-    return row === undefined ? undefined : unpackRow<Delivery>(row, READABLE_VERSIONS);
+    if (row === undefined) return undefined;
+    const delivery = unpackRow<Delivery>(row, READABLE_DELIVERIES);
+    return row[0] === DELIVERY_VERSION ? delivery : { ...OLD_DELIVERY, ...delivery };
   }
 
   /** Attempts in the order they were made. */
@@ -123,8 +114,16 @@ export class DeliveryRows {
     void this.attempts.put([id, attempt.number], packRow(ROW_VERSION, attempt));
   }
 
-  putDue(lane: string, dueAtMs: number, id: DeliveryId): void {
-    void this.due.put([lane, dueAtMs, id], PRESENT);
+  /** Moves an entry of the queue alone. */
+  moveDue(key: Key, dueAtMs: number): void {
+    void this.due.remove(key);
+    void this.due.put([key[0]!, dueAtMs, ...key.slice(2)], PRESENT);
+  }
+
+  /** Enters a delivery, as it stands on disk, into the queue or among the held, for rows of an older layout. */
+  enter(delivery: Delivery): void {
+    moveEntries(this.due, [], dueKeys(delivery));
+    moveEntries(this.held, [], heldKeys(delivery));
   }
 
   counts(): Record<DeliveryState, number> {
@@ -134,7 +133,7 @@ export class DeliveryRows {
   }
 
   #write(before: Delivery | null, after: Delivery): void {
-    void this.deliveries.put([after.id], packRow(ROW_VERSION, after));
+    void this.deliveries.put([after.id], packRow(DELIVERY_VERSION, after));
     this.#moveAllEntries(before, after);
   }
 
@@ -180,20 +179,27 @@ function attemptsOf(id: DeliveryId): { start: Key; end: Key } {
 
 function dueKeys(delivery: Delivery | null): Key[] {
   if (delivery === null || delivery.dueAtMs === null) return [];
-  return [[laneOf(delivery), delivery.dueAtMs, delivery.id]];
+  return [[laneOf(delivery), delivery.dueAtMs, delivery.streamSequence, delivery.id]];
 }
 
 function heldKeys(delivery: Delivery | null): Key[] {
   if (delivery?.state !== 'held') return [];
-  return [[delivery.channel, delivery.createdAtMs, delivery.id]];
+  return [[laneOf(delivery), delivery.createdAtMs, delivery.id]];
 }
 
+/** Both lists give the entries of one row in the same order; either may be empty. */
 function moveEntries(table: Table, before: readonly Key[], after: readonly Key[]): void {
-  const standing = new Set(before.map((key) => JSON.stringify(key)));
-  for (const key of after) {
-    if (!standing.delete(JSON.stringify(key))) void table.put(key, PRESENT);
+  for (let index = 0; index < Math.max(before.length, after.length); index += 1) {
+    const from = before[index];
+    const to = after[index];
+    if (from !== undefined && to !== undefined && isSameKey(from, to)) continue;
+    if (from !== undefined) void table.remove(from);
+    if (to !== undefined) void table.put(to, PRESENT);
   }
-  for (const key of standing) void table.remove(JSON.parse(key) as Key);
+}
+
+function isSameKey(one: Key, other: Key): boolean {
+  return one.length === other.length && one.every((part, index) => part === other[index]);
 }
 
 function addTo(counts: Map<DeliveryState, number>, state: DeliveryState, change: number): void {

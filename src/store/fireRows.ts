@@ -6,7 +6,9 @@ import type { SequenceId } from '../model/sequence.ts';
 import { type Environment, packRow, type Table, unpackRow } from './environment.ts';
 
 const ROW_VERSION = 1;
-const READABLE_VERSIONS = [ROW_VERSION];
+/** Version 1 of a fire lacks `isSample`. */
+const FIRE_VERSION = 2;
+const READABLE_FIRES = [1, FIRE_VERSION];
 /** The value of an index entry, whose whole content is its key. */
 const PRESENT = Buffer.from([ROW_VERSION]);
 /** Sorts behind the names of all filters, and so behind every entry of an OU. */
@@ -51,11 +53,13 @@ export class FireRows {
   /** Throws when the row is of a version that this program cannot read. */
   read(id: FireId): FireRow | undefined {
     const row = this.#fires.get([id]);
-    return row === undefined ? undefined : unpackRow<FireRow>(row, READABLE_VERSIONS);
+    if (row === undefined) return undefined;
+    const { fire, deliveryIds } = unpackRow<FireRow>(row, READABLE_FIRES);
+    return { fire: row[0] === FIRE_VERSION ? fire : { ...fire, isSample: false }, deliveryIds };
   }
 
   insert(row: FireRow): void {
-    void this.#fires.put([row.fire.id], packRow(ROW_VERSION, row));
+    void this.#fires.put([row.fire.id], packRow(FIRE_VERSION, row));
     for (const key of filterKeys(row.fire)) void this.index.put(key, PRESENT);
   }
 
@@ -107,7 +111,10 @@ export function filterPrefix(ou: OuId, sequenceId: SequenceId | undefined, leadI
     : [ou, 'seqlead', sequenceId, leadKey(leadId)];
 }
 
-function filterKeys({ ou, sequenceId, leadId, firedAtMicros, id }: Fire): Key[] {
+function filterKeys(fire: Fire): Key[] {
+  const { sequenceId, leadId, firedAtMicros, id } = fire;
+  // No OU has such a name, so samples are in no list, and go with the history of one that there is not.
+  const ou = fire.isSample ? `${fire.ou}~sample` : fire.ou;
   return [
     [...filterPrefix(ou, undefined, undefined), firedAtMicros, id],
     [...filterPrefix(ou, sequenceId, undefined), firedAtMicros, id],

@@ -48,7 +48,7 @@ export interface MetricSources {
 export interface Metrics {
   onGroup(counts: BatchCounts, messages: number, durationSeconds: number): void;
   onCheckpoint(rows: number, bytes: number, durationSeconds: number): void;
-  onAttempt(channel: Channel, outcome: 'delivered' | 'failed', durationSeconds: number): void;
+  onAttempt(channel: Channel, outcome: 'delivered' | 'failed', host: string, durationSeconds: number): void;
   /** Rows of the history that were removed because of their age. */
   onRemoved(rows: Readonly<Partial<Record<HistoryTable, number>>>): void;
   /** The consumer was made anew. A reason that is not in the list counts as `other`. */
@@ -76,6 +76,8 @@ const HISTORY_TABLES = ['fires', 'deliveries', 'attempts', 'sequences'] as const
 const VERDICTS = ['fresh', 'resume', 'retention_gap', 'recreated', 'rolled_back', 'other_stream'] as const;
 const CHANNELS: readonly Channel[] = ['webhook', 'email'];
 const ATTEMPT_OUTCOMES = ['delivered', 'failed'] as const;
+/** Hosts of destinations that are told apart; the others count as `other`. */
+const ATTEMPT_HOSTS_MAX = 100;
 /** Client reports are many and free in form; a label needs few values. */
 const REBUILD_REASONS = [
   'heartbeats_missed',
@@ -96,6 +98,7 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry });
   const counters = createCounters(registry);
   const histograms = createHistograms(registry);
+  const hosts = new BoundedLabel(ATTEMPT_HOSTS_MAX);
   return {
     onGroup(counts, messages, durationSeconds) {
       for (const outcome of OUTCOMES) counters.events.inc({ outcome }, counts[outcome]);
@@ -112,8 +115,9 @@ export function createMetrics(): Metrics {
       counters.checkpointBytes.inc(bytes);
       histograms.checkpointSeconds.observe(durationSeconds);
     },
-    onAttempt(channel, outcome, durationSeconds) {
+    onAttempt(channel, outcome, host, durationSeconds) {
       histograms.attemptSeconds.observe({ channel, outcome }, durationSeconds);
+      counters.attempts.inc({ channel, outcome, host: hosts.labelOf(host) });
     },
     onRemoved(rows) {
       for (const table of HISTORY_TABLES) counters.removed.inc({ table }, rows[table] ?? 0);
@@ -175,6 +179,12 @@ function createCounters(registry: Registry) {
       'reason',
       REBUILD_REASONS,
     ),
+    attempts: new Counter({
+      name: `${PREFIX}delivery_attempts_total`,
+      help: 'Delivery attempts, by channel, outcome and host of the destination.',
+      labelNames: ['channel', 'outcome', 'host'] as const,
+      registers: [registry],
+    }),
     gaps: counter('feed_gaps_total', 'Places where the stream skipped sequences.'),
     gapMessages: counter('feed_gap_messages_total', 'Stream sequences skipped at gaps.'),
   };
@@ -258,4 +268,21 @@ function registerGauges(registry: Registry, sources: MetricSources): void {
       for (const state of DELIVERY_STATES) this.set({ state }, counts[state] ?? 0);
     },
   });
+}
+
+/** A label whose values come from outside: the first ones seen are kept apart, as many as the limit says. */
+class BoundedLabel {
+  readonly #values = new Set<string>();
+  readonly #valuesMax: number;
+
+  constructor(valuesMax: number) {
+    this.#valuesMax = valuesMax;
+  }
+
+  labelOf(value: string): string {
+    if (this.#values.has(value)) return value;
+    if (this.#values.size >= this.#valuesMax) return 'other';
+    this.#values.add(value);
+    return value;
+  }
 }

@@ -2,6 +2,7 @@ import { Catalog } from '../../src/engine/catalog.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
 import type { FeedMessage, Rejection } from '../../src/model/event.ts';
+import { limitsFor } from '../../src/outbox/options.ts';
 import { Outbox } from '../../src/outbox/outbox.ts';
 import { planDeliveries } from '../../src/outbox/plan.ts';
 import type { Outgoing, Sender } from '../../src/outbox/sender.ts';
@@ -142,6 +143,7 @@ export class Life {
     });
     return new Outbox({
       queue: this.witness.queue(),
+      destinations: this.database,
       fires: this.database,
       sequenceOf: (ou, id) => this.database.sequenceOf(ou, id),
       webhookSender: sender(profile.webhookTimeoutMs),
@@ -154,11 +156,7 @@ export class Life {
         error: (_fields, message) => trace.add(message),
       },
       metrics: { onAttempt: () => {} },
-      limits: {
-        attemptsMax: profile.attemptsMax,
-        attemptsPerLaneMax: Math.max(1, Math.floor(profile.attemptsMax / 16)),
-        attemptsToSuspectsMax: Math.max(1, Math.floor(profile.attemptsMax / 2)),
-      },
+      limits: limitsFor(profile.attemptsMax, Math.max(1, Math.floor(profile.attemptsMax / 16))),
       clock: {
         nowMs: () => this.#world.wallClockMs,
         after: (delayMs, run) => this.process.after(delayMs, run),
@@ -182,6 +180,7 @@ export class Life {
         this.witness.onFire(fire);
         return planDeliveries(fire, sequence, {
           emailConfigured: this.sendsEmail,
+          pauseReason: (destination) => this.outbox.heldReason(destination),
           nowMs: this.#world.wallClockMs,
           firstDelayMs: profile.retryDelaysMs[0]!,
         });

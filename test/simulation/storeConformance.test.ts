@@ -194,32 +194,46 @@ function drawOperation(chance: Chance, step: number): Operation {
       return once((store) => attemptAnything(store, lane, outcome, step));
     }
     default: {
-      const isHeld = chance.happens(0.5);
-      return once((store) => (isHeld ? store.holdEmails('no server', step) : store.releaseEmails(step)));
+      const [lane, kind] = [chance.integer(0, 2), chance.integer(0, 2)];
+      return once((store) => changeLane(store, lane, kind, step));
     }
   }
+}
+
+/** Holds, releases or gives up what is in a lane. */
+async function changeLane(store: Store, lane: number, kind: number, step: number): Promise<void> {
+  const name = (kind === 1 ? store.heldLanes() : store.lanes().map((due) => due.lane))[lane];
+  if (name === undefined) return;
+  if (kind === 0) await store.hold(name, 'no server', step);
+  else if (kind === 1) await store.release(name, step);
+  else await store.giveUp(name, step - 2, new Set(['del-1-1']), 'too old', step);
 }
 
 /** Records an attempt at the first delivery of a lane: delivered, dead, or to be made again. */
 async function attemptAnything(store: Store, lane: number, outcome: number, step: number): Promise<void> {
   const name = store.lanes()[lane]?.lane;
-  const picked = name === undefined ? undefined : store.pick(name, new Set());
+  const picked = name === undefined ? undefined : store.due(name, step, new Set(), 1).rows[0];
   if (picked?.kind !== 'delivery') return;
   const state = (['delivered', 'dead', 'retrying'] as const)[outcome]!;
   const number = picked.delivery.attemptsMade + 1;
   const dueAtMs = state === 'retrying' ? step : null;
-  await store.recordAttempt(
-    { ...picked.delivery, state, attemptsMade: number, dueAtMs, updatedAtMs: step },
-    {
-      number,
-      startedAtMs: step,
-      durationMs: 1,
-      outcome: state === 'delivered' ? 'delivered' : 'failed',
-      status: 500,
-      error: null,
-      response: null,
-    },
-  );
+  const delivery: Delivery = {
+    ...picked.delivery,
+    state,
+    attemptsMade: number,
+    dueAtMs,
+    updatedAtMs: step,
+  };
+  const attempt: Attempt = {
+    number,
+    startedAtMs: step,
+    durationMs: 1,
+    outcome: state === 'delivered' ? 'delivered' : 'failed',
+    status: 500,
+    error: null,
+    response: null,
+  };
+  await store.recordAttempts([{ delivery, attempt }]);
 }
 
 /** Everything that can be read, in an order that does not depend on the store where none is promised. */
@@ -239,7 +253,13 @@ function everythingIn(store: Store): object {
     fires: OUS.flatMap((ou) => IDS.map((id) => store.fire(ou, `fire-${id}`) ?? null)),
     deliveries: OUS.flatMap((ou) => deliveryIds.map((id) => store.delivery(ou, id) ?? null)),
     lanes: store.lanes(),
-    picked: store.lanes().map(({ lane }) => [store.pick(lane, new Set()), store.pick(lane, everyOther)]),
+    heldLanes: store.heldLanes(),
+    due: store
+      .lanes()
+      .flatMap(({ lane }) => [
+        store.due(lane, 20, new Set(), 3),
+        store.due(lane, Number.MAX_SAFE_INTEGER, everyOther, 100),
+      ]),
   };
 }
 

@@ -58,16 +58,19 @@ export class Witness {
     const database = this.#database;
     return {
       lanes: () => database.lanes(),
+      heldLanes: () => database.heldLanes(),
       laneOf: (delivery) => database.laneOf(delivery),
-      pick: (lane, skip) => database.pick(lane, skip),
-      postpone: (lane, dueAtMs, id, untilMs) => database.postpone(lane, dueAtMs, id, untilMs),
-      holdEmails: (reason, nowMs) => database.holdEmails(reason, nowMs),
-      releaseEmails: (nowMs) => database.releaseEmails(nowMs),
-      recordAttempt: async (after, attempt) => {
+      partsOf: (lane) => database.partsOf(lane),
+      due: (lane, nowMs, skip, count) => database.due(lane, nowMs, skip, count),
+      postpone: (lane, id, untilMs) => database.postpone(lane, id, untilMs),
+      hold: (lane, reason, nowMs) => database.hold(lane, reason, nowMs),
+      release: (lane, nowMs) => database.release(lane, nowMs),
+      giveUp: (...change) => database.giveUp(...change),
+      recordAttempts: async (settlements) => {
         try {
-          await database.recordAttempt(after, attempt);
+          return await database.recordAttempts(settlements);
         } catch (error) {
-          this.#sent.delete(after.id);
+          for (const { delivery } of settlements) this.#sent.delete(delivery.id);
           throw error;
         }
       },
@@ -104,7 +107,7 @@ export class Witness {
       for (const { fire } of disk.fires.values())
         this.#checkReach(disk, fire.streamSequence, `the fire ${fire.id}`);
     }
-    if (kind === 'fires' || kind === 'attempt' || kind === 'emails') this.#checkEnded(disk);
+    if (kind === 'fires' || kind === 'attempt' || kind === 'lane') this.#checkEnded(disk);
   }
 
   /** A state on disk contains no message whose effects could still be lost. */

@@ -221,7 +221,7 @@ export class World {
     // Hours of retries lie ahead, and a beat for checkpoints would fill them with steps.
     await this.#runUntil(settled(engine.drain()), 'the last checkpoint is never written');
     const isIdle = (): boolean =>
-      outbox.laneCount === 0 && outbox.inFlight === 0 && database.isIdle && this.disk.due.size === 0;
+      outbox.entries.lanes === 0 && outbox.inFlight === 0 && database.isIdle && this.disk.due.size === 0;
     await this.#runUntil(isIdle, 'deliveries never come to an end, or lanes are never forgotten');
   }
 

@@ -6,11 +6,13 @@ import type { Fire } from '../../src/model/fire.ts';
 import type { Sequence } from '../../src/model/sequence.ts';
 import { parseCidrs } from '../../src/outbox/addressGuard.ts';
 import { EmailSender } from '../../src/outbox/emailSender.ts';
-import { Outbox, type OutboxOptions } from '../../src/outbox/outbox.ts';
+import type { OutboxOptions } from '../../src/outbox/options.ts';
+import { Outbox } from '../../src/outbox/outbox.ts';
 import { planDeliveries } from '../../src/outbox/plan.ts';
 import type { Log } from '../../src/outbox/ports.ts';
 import { WebhookSender } from '../../src/outbox/webhookSender.ts';
 import { DeliveryStore } from '../../src/store/deliveries.ts';
+import { DestinationStore } from '../../src/store/destinations.ts';
 import { type Environment, openEnvironment } from '../../src/store/environment.ts';
 import { FireStore } from '../../src/store/fires.ts';
 
@@ -121,7 +123,8 @@ export function aDataDir(): { path: string; remove(): void } {
 export function openStores(path: string, wrap: (environment: Environment) => Environment = (same) => same) {
   const environment = wrap(openEnvironment(path));
   const deliveries = new DeliveryStore(environment);
-  return { environment, deliveries, fires: new FireStore(environment, deliveries) };
+  const fires = new FireStore(environment, deliveries);
+  return { environment, deliveries, fires, destinations: new DestinationStore(environment) };
 }
 
 export type Stores = ReturnType<typeof openStores>;
@@ -140,6 +143,7 @@ export function anOutbox(stores: Stores, setup: OutboxSetup): Outbox {
   const { sequences, smtpUrl, timeoutMs = 15_000, allowLoopback = true, overrides = {}, lines } = setup;
   return new Outbox({
     queue: stores.deliveries,
+    destinations: stores.destinations,
     fires: stores.fires,
     sequenceOf: (ou, id) => sequences.find((sequence) => sequence.ou === ou && sequence.id === id),
     webhookSender: new WebhookSender({

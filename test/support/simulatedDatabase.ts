@@ -2,12 +2,13 @@ import type { StateStorePort } from '../../src/engine/ports.ts';
 import type { EncodedLead, LeadKey } from '../../src/matcher/matcher.ts';
 import type { Checkpoint, Reach, StreamMark } from '../../src/model/checkpoint.ts';
 import type { Attempt, Delivery, DeliveryId } from '../../src/model/delivery.ts';
+import type { Destination } from '../../src/model/destination.ts';
 import type { OuId } from '../../src/model/event.ts';
 import type { Fire, FireId } from '../../src/model/fire.ts';
 import type { LoggedChange, Sequence, SequenceChange, SequenceId } from '../../src/model/sequence.ts';
-import type { DeliveryQueue, FireSource, Picked } from '../../src/outbox/ports.ts';
-import { EMAIL_LANE, laneOf } from '../../src/store/deliveryRows.ts';
+import type { DeliveryQueue, DestinationSettings, DueRow, FireSource } from '../../src/outbox/ports.ts';
 import type { FireCommit, FireEntry } from '../../src/store/fires.ts';
+import { destinationOf, laneOf, partsOf } from '../../src/store/lanes.ts';
 import { sequenceKey, type Tables } from './simulatedTables.ts';
 import type { Chance, SimulatedProcess } from './simulatedTime.ts';
 
@@ -23,7 +24,7 @@ export type WriteKind =
   | 'fires'
   | 'attempt'
   | 'postponement'
-  | 'emails';
+  | 'lane';
 
 export interface DatabaseOptions {
   readonly process: SimulatedProcess;
@@ -48,7 +49,7 @@ interface Write {
  * asked for, each whole or not at all; at first they are visible, a while later durable. One that cannot be
  * made waits, and those behind it too. A crash keeps what is durable and any number of the writes that follow.
  */
-export class SimulatedDatabase implements StateStorePort, DeliveryQueue, FireSource {
+export class SimulatedDatabase implements StateStorePort, DeliveryQueue, DestinationSettings, FireSource {
   readonly #options: DatabaseOptions;
   /** Durable; outlives the process. */
   readonly #disk: Tables;
@@ -191,36 +192,82 @@ export class SimulatedDatabase implements StateStorePort, DeliveryQueue, FireSou
     return lanes.map((lane) => ({ lane, dueAtMs: this.#visible.dueIn(lane)[0]!.dueAtMs }));
   }
 
-  laneOf(delivery: Delivery): string {
+  heldLanes(): string[] {
+    return this.#visible.heldLanes();
+  }
+
+  laneOf(delivery: Pick<Delivery, 'ou' | 'channel' | 'destination'>): string {
     return laneOf(delivery);
   }
 
-  pick(lane: string, skip: ReadonlySet<DeliveryId>): Picked {
-    for (const { id, dueAtMs } of this.#visible.dueIn(lane)) {
-      if (skip.has(id) || this.#unflushed.has(id)) continue;
-      return { kind: 'delivery', delivery: this.#visible.deliveries.get(id)!, dueAtMs };
-    }
-    return { kind: 'empty' };
+  partsOf(lane: string) {
+    return partsOf(lane);
   }
 
-  postpone(lane: string, _dueAtMs: number, id: DeliveryId, untilMs: number): Promise<void> {
+  due(lane: string, nowMs: number, skip: ReadonlySet<DeliveryId>, count: number) {
+    const rows: DueRow[] = [];
+    for (const { id, dueAtMs } of this.#visible.dueIn(lane)) {
+      if (skip.has(id) || this.#unflushed.has(id)) continue;
+      if (dueAtMs > nowMs) return { rows, nextDueAtMs: dueAtMs };
+      if (rows.push({ kind: 'delivery', delivery: this.#visible.deliveries.get(id)! }) === count) break;
+    }
+    return { rows, nextDueAtMs: null };
+  }
+
+  postpone(lane: string, id: DeliveryId, untilMs: number): Promise<void> {
     return this.#write('postponement', (tables) => tables.postpone(lane, id, untilMs));
   }
 
-  recordAttempt(after: Delivery, attempt: Attempt): Promise<void> {
-    return this.#write('attempt', (tables) => tables.recordAttempt(after, attempt));
+  async recordAttempts(
+    settlements: readonly { delivery: Delivery; attempt: Attempt }[],
+  ): Promise<DeliveryId[]> {
+    let missing: DeliveryId[] = [];
+    await this.#write('attempt', (tables) => {
+      missing = settlements.flatMap(({ delivery, attempt }) =>
+        tables.recordAttempt(delivery, attempt) ? [] : [delivery.id],
+      );
+    });
+    return missing;
   }
 
-  async holdEmails(reason: string, nowMs: number): Promise<number> {
-    const count = this.#visible.due.get(EMAIL_LANE)?.size ?? 0;
-    if (count > 0) await this.#write('emails', (tables) => void tables.holdEmails(reason, nowMs));
+  async hold(lane: string, reason: string, nowMs: number): Promise<number> {
+    const count = this.#visible.due.get(lane)?.size ?? 0;
+    if (count > 0) await this.#write('lane', (tables) => tables.hold(lane, reason, nowMs));
     return count;
   }
 
-  async releaseEmails(nowMs: number): Promise<number> {
-    const count = this.#visible.heldEmails().length;
-    if (count > 0) await this.#write('emails', (tables) => void tables.releaseEmails(nowMs));
+  async release(lane: string, nowMs: number): Promise<number> {
+    const count = this.#visible.heldIn(lane).length;
+    if (count > 0) await this.#write('lane', (tables) => tables.release(lane, nowMs));
     return count;
+  }
+
+  async giveUp(
+    lane: string,
+    dueBeforeMs: number,
+    skip: ReadonlySet<DeliveryId>,
+    reason: string,
+    nowMs: number,
+  ): Promise<number> {
+    const isOld = (row: { readonly id: DeliveryId; readonly dueAtMs: number }) =>
+      row.dueAtMs < dueBeforeMs && !skip.has(row.id);
+    const old = this.#visible.dueIn(lane).filter(isOld);
+    if (old.length > 0)
+      await this.#write('lane', (tables) => tables.giveUp(lane, dueBeforeMs, new Set(skip), reason, nowMs));
+    return old.length;
+  }
+
+  all(): Destination[] {
+    return [...this.#visible.destinations.values()];
+  }
+
+  async put(destination: Destination): Promise<void> {
+    await this.#write('lane', (tables) => tables.putDestination(destination));
+    await this.flushed();
+  }
+
+  destinationOf(delivery: Pick<Delivery, 'ou' | 'channel' | 'destination'>): Destination {
+    return destinationOf(delivery);
   }
 
   #write(kind: WriteKind, commit: (tables: Tables) => void): Promise<void> {

@@ -1,10 +1,11 @@
 import type { EncodedLead, LeadKey } from '../../src/matcher/matcher.ts';
 import type { Checkpoint, Reach, StreamMark } from '../../src/model/checkpoint.ts';
 import type { Attempt, Delivery, DeliveryId } from '../../src/model/delivery.ts';
+import type { Destination } from '../../src/model/destination.ts';
 import type { Fire, FireId } from '../../src/model/fire.ts';
 import type { Sequence, SequenceChange } from '../../src/model/sequence.ts';
-import { EMAIL_LANE, laneOf } from '../../src/store/deliveryRows.ts';
 import type { FireEntry } from '../../src/store/fires.ts';
+import { laneOf } from '../../src/store/lanes.ts';
 
 /**
  * The rows of the store as plain maps, and its transactions as methods: each is made whole or, where it
@@ -19,6 +20,8 @@ export class Tables {
   readonly leads = new Map<string, EncodedLead>();
   readonly fires = new Map<FireId, { readonly fire: Fire; readonly deliveryIds: readonly DeliveryId[] }>();
   readonly deliveries = new Map<DeliveryId, Delivery>();
+  /** What was set of destinations, by lane. */
+  readonly destinations = new Map<string, Destination>();
   readonly attempts = new Map<DeliveryId, readonly Attempt[]>();
   /** By lane: when which delivery is due. */
   readonly due = new Map<string, Map<DeliveryId, number>>();
@@ -36,6 +39,7 @@ export class Tables {
     for (const [key, row] of this.fires) copy.fires.set(key, row);
     for (const [key, row] of this.deliveries) copy.deliveries.set(key, row);
     for (const [key, row] of this.attempts) copy.attempts.set(key, row);
+    for (const [lane, row] of this.destinations) copy.destinations.set(lane, row);
     for (const [lane, rows] of this.due) copy.due.set(lane, new Map(rows));
     copy.changesEver.push(...this.changesEver);
     return copy;
@@ -84,47 +88,73 @@ export class Tables {
     return added;
   }
 
-  recordAttempt(after: Delivery, attempt: Attempt): void {
-    if (!this.deliveries.has(after.id)) throw new Error(`delivery ${after.id} has no row`);
+  /** Gives whether the delivery has a row. */
+  recordAttempt(after: Delivery, attempt: Attempt): boolean {
+    if (!this.deliveries.has(after.id)) return false;
     this.#replace(after);
     const others = (this.attempts.get(after.id) ?? []).filter(({ number }) => number !== attempt.number);
     this.attempts.set(
       after.id,
       [...others, attempt].sort((a, b) => a.number - b.number),
     );
+    return true;
   }
 
   postpone(lane: string, id: DeliveryId, untilMs: number): void {
     this.due.get(lane)?.set(id, untilMs);
   }
 
-  holdEmails(reason: string, nowMs: number): number {
-    const ids = [...(this.due.get(EMAIL_LANE)?.keys() ?? [])];
-    for (const id of ids) {
+  hold(lane: string, reason: string, nowMs: number): void {
+    for (const { id } of this.dueIn(lane)) {
       const before = this.deliveries.get(id)!;
       this.#replace({ ...before, state: 'held', reason, dueAtMs: null, updatedAtMs: nowMs });
     }
-    return ids.length;
   }
 
-  releaseEmails(nowMs: number): number {
-    const held = this.heldEmails();
-    for (const before of held) {
+  release(lane: string, nowMs: number): void {
+    for (const before of this.heldIn(lane)) {
       const state = before.attemptsMade === 0 ? 'pending' : 'retrying';
       this.#replace({ ...before, state, reason: null, dueAtMs: nowMs, updatedAtMs: nowMs });
     }
-    return held.length;
   }
 
-  heldEmails(): Delivery[] {
+  giveUp(
+    lane: string,
+    dueBeforeMs: number,
+    skip: ReadonlySet<DeliveryId>,
+    reason: string,
+    nowMs: number,
+  ): void {
+    for (const { id, dueAtMs } of this.dueIn(lane)) {
+      if (dueAtMs >= dueBeforeMs || skip.has(id)) continue;
+      const before = this.deliveries.get(id)!;
+      this.#replace({ ...before, state: 'dead', reason, dueAtMs: null, updatedAtMs: nowMs });
+    }
+  }
+
+  heldIn(lane: string): Delivery[] {
     const rows = [...this.deliveries.values()];
-    return rows.filter(({ channel, state }) => channel === 'email' && state === 'held');
+    return rows.filter((delivery) => delivery.state === 'held' && laneOf(delivery) === lane);
   }
 
-  /** What lies in a lane, the earliest first, then by id. */
+  heldLanes(): string[] {
+    const rows = [...this.deliveries.values()].filter(({ state }) => state === 'held');
+    return [...new Set(rows.map(laneOf))].sort();
+  }
+
+  putDestination(destination: Destination): void {
+    const { ou, channel, url, pause, ratePerSecond } = destination;
+    const lane = laneOf({ ou, channel, destination: url });
+    if (pause === null && ratePerSecond === null) this.destinations.delete(lane);
+    else this.destinations.set(lane, destination);
+  }
+
+  /** What lies in a lane, the earliest first, then by place in the stream and id. */
   dueIn(lane: string): { readonly id: DeliveryId; readonly dueAtMs: number }[] {
-    const rows = [...(this.due.get(lane) ?? [])].map(([id, dueAtMs]) => ({ id, dueAtMs }));
-    return rows.sort((a, b) => a.dueAtMs - b.dueAtMs || (a.id < b.id ? -1 : 1));
+    const rows = [...(this.due.get(lane) ?? [])].map(([id, dueAtMs]) => {
+      return { id, dueAtMs, place: this.deliveries.get(id)!.streamSequence };
+    });
+    return rows.sort((a, b) => a.dueAtMs - b.dueAtMs || a.place - b.place || (a.id < b.id ? -1 : 1));
   }
 
   /** The mark only goes forward as long as positions mean the same. */
@@ -138,13 +168,20 @@ export class Tables {
   }
 
   #replace(after: Delivery): void {
+    const before = this.deliveries.get(after.id);
+    if (before !== undefined) this.#leave(laneOf(before), after.id);
+    this.deliveries.set(after.id, after);
+    if (after.dueAtMs === null) return;
     const lane = laneOf(after);
     const rows = this.due.get(lane) ?? new Map<DeliveryId, number>();
-    rows.delete(after.id);
-    if (after.dueAtMs !== null) rows.set(after.id, after.dueAtMs);
-    if (rows.size > 0) this.due.set(lane, rows);
-    else this.due.delete(lane);
-    this.deliveries.set(after.id, after);
+    rows.set(after.id, after.dueAtMs);
+    this.due.set(lane, rows);
+  }
+
+  #leave(lane: string, id: DeliveryId): void {
+    const rows = this.due.get(lane);
+    rows?.delete(id);
+    if (rows?.size === 0) this.due.delete(lane);
   }
 }
 

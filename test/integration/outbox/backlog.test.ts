@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { limitsFor } from '../../../src/outbox/options.ts';
 import type { Outbox } from '../../../src/outbox/outbox.ts';
 import { planDeliveries } from '../../../src/outbox/plan.ts';
 import { delivered, noAnswer, type Sender } from '../../../src/outbox/sender.ts';
@@ -17,7 +18,7 @@ const FIRES_PER_DESTINATION = 400;
 const GROUPS = 4;
 /** Nothing is due at once, so that every delivery comes with a time of its own at which to look at its lane. */
 const FIRST_DELAY_MS = 500;
-const LIMITS = { attemptsMax: 8, attemptsPerLaneMax: 2, attemptsToSuspectsMax: 4 };
+const LIMITS = limitsFor(8, 2);
 /** A lane and its alarm for each destination, and the replaced alarms that are let stand. */
 const ENTRIES_MAX = 3 * DESTINATIONS + 64;
 
@@ -76,12 +77,12 @@ describe('a backlog of thousands of deliveries to a few destinations that are do
           return { fire, deliveries: planDeliveries(fire, sequence, plan) };
         });
         outbox.wake(await stores.fires.commitFires(entries).flushed);
-        entriesMax = Math.max(entriesMax, outbox.entryCount);
+        entriesMax = Math.max(entriesMax, outbox.entries.lanes + outbox.entries.alarms);
       }
     }
     const total = DESTINATIONS * FIRES_PER_DESTINATION;
     await until(() => {
-      entriesMax = Math.max(entriesMax, outbox.entryCount);
+      entriesMax = Math.max(entriesMax, outbox.entries.lanes + outbox.entries.alarms);
       return attempts > total;
     });
     expect(entriesMax).toBeLessThanOrEqual(ENTRIES_MAX);
@@ -94,6 +95,6 @@ describe('a backlog of thousands of deliveries to a few destinations that are do
     await until(() => stores.deliveries.countByState().delivered === total);
     expect(underWayMax).toBe(LIMITS.attemptsMax);
     await until(() => outbox.inFlight === 0);
-    await until(() => outbox.entryCount === 0);
+    await until(() => outbox.entries.lanes + outbox.entries.alarms === 0);
   });
 });

@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Fire } from '../../../src/model/fire.ts';
+import type { Sequence } from '../../../src/model/sequence.ts';
+import { limitsFor } from '../../../src/outbox/options.ts';
 import type { Outbox } from '../../../src/outbox/outbox.ts';
 import type { DeliveryQueue } from '../../../src/outbox/ports.ts';
 import { delivered, noAnswer, type Outgoing, type Sender } from '../../../src/outbox/sender.ts';
@@ -49,15 +52,30 @@ function queueWith(change: Partial<DeliveryQueue>): DeliveryQueue {
   const { deliveries } = stores;
   return {
     lanes: () => deliveries.lanes(),
+    heldLanes: () => deliveries.heldLanes(),
     laneOf: (delivery) => deliveries.laneOf(delivery),
-    pick: (lane, skip) => deliveries.pick(lane, skip),
+    partsOf: (lane) => deliveries.partsOf(lane),
+    due: (...query) => deliveries.due(...query),
     postpone: (...row) => deliveries.postpone(...row),
-    recordAttempt: (...rows) => deliveries.recordAttempt(...rows),
-    holdEmails: (...change) => deliveries.holdEmails(...change),
-    releaseEmails: (nowMs) => deliveries.releaseEmails(nowMs),
+    recordAttempts: (settlements) => deliveries.recordAttempts(settlements),
+    hold: (...change) => deliveries.hold(...change),
+    release: (...change) => deliveries.release(...change),
+    giveUp: (...change) => deliveries.giveUp(...change),
     ...change,
   };
 }
+
+/** Has the destination of a sequence answer once, so that more than one attempt at a time is made from then on. */
+async function prove(sequence: Sequence): Promise<void> {
+  const before = stores.deliveries.countByState().delivered;
+  const fire = aFire({ id: `proof of ${sequence.id}`, sequenceId: sequence.id });
+  await fireAll(stores, outbox, sequence, [fire]);
+  await until(() => stores.deliveries.countByState().delivered === before + 1);
+  receiver.requests.length = 0;
+}
+
+/** Of different leads, since first attempts of one lead are made one after the other. */
+const ofManyLeads = (list: Fire[]) => list.map((fire, index) => ({ ...fire, leadId: `lead-${index}` }));
 
 describe('over a restart', () => {
   it('what was due is sent, also what nobody woke the outbox for', async () => {
@@ -112,7 +130,7 @@ describe('over a restart', () => {
   it('an attempt that was made but not recorded is made again with the same id', async () => {
     const sequence = aSequence({ webhookUrl: `${receiver.url}/hook` });
     const lines: LogLine[] = [];
-    const queue = queueWith({ recordAttempt: () => Promise.reject(new Error('the disk is full')) });
+    const queue = queueWith({ recordAttempts: () => Promise.reject(new Error('the disk is full')) });
     outbox = anOutbox(stores, { sequences: [sequence], overrides: { queue }, lines });
     await outbox.start();
     await fireAll(stores, outbox, sequence, [aFire()]);
@@ -133,24 +151,26 @@ describe('draining', () => {
   it('waits for the attempts under way and starts no others', async () => {
     const sequence = aSequence({ webhookUrl: `${receiver.url}/hook` });
     const release: Array<() => void> = [];
-    receiver.answer = (_request, response) => void release.push(() => response.end());
-    outbox = anOutbox(stores, { sequences: [sequence] });
+    outbox = anOutbox(stores, { sequences: [sequence], overrides: { limits: limitsFor(64, 4) } });
     await outbox.start();
-    await fireAll(stores, outbox, sequence, fires(6));
+    await prove(sequence);
+    receiver.answer = (_request, response) => void release.push(() => response.end());
+    await fireAll(stores, outbox, sequence, ofManyLeads(fires(6)));
     await until(() => release.length === 4);
     const drained = outbox.drain(15_000);
     for (const answer of release) answer();
     expect(await drained).toEqual({ unfinished: 0 });
-    expect(stores.deliveries.countByState()).toMatchObject({ delivered: 4, pending: 2 });
+    expect(stores.deliveries.countByState()).toMatchObject({ delivered: 5, pending: 2 });
     expect(receiver.requests).toHaveLength(4);
   });
 
   it('cuts off what takes too long, and leaves it due', async () => {
-    receiver.answer = hang;
     const sequence = aSequence({ webhookUrl: `${receiver.url}/hook` });
     outbox = anOutbox(stores, { sequences: [sequence] });
     await outbox.start();
-    await fireAll(stores, outbox, sequence, fires(2));
+    await prove(sequence);
+    receiver.answer = hang;
+    await fireAll(stores, outbox, sequence, ofManyLeads(fires(2)));
     await until(() => receiver.requests.length === 2);
     expect(await outbox.drain(10)).toEqual({ unfinished: 2 });
     expect(outbox.inFlight).toBe(0);
@@ -163,16 +183,18 @@ describe('one bad destination or row', () => {
   it('does not delay the others: a hanging receiver gets its share and no more', async () => {
     const hanging = aSequence({ id: 'seq-hang', webhookUrl: `${receiver.url}/hang` });
     const healthy = aSequence({ id: 'seq-ok', webhookUrl: `${receiver.url}/ok` });
+    const limits = limitsFor(6, 4);
+    outbox = anOutbox(stores, { sequences: [hanging, healthy], overrides: { limits } });
+    await outbox.start();
+    await prove(hanging);
     receiver.answer = (request, response) => {
       if (request.path === '/ok') response.end();
     };
-    const limits = { attemptsMax: 6, attemptsPerLaneMax: 4, attemptsToSuspectsMax: 3 };
-    outbox = anOutbox(stores, { sequences: [hanging, healthy], overrides: { limits } });
-    await outbox.start();
-    const of = (sequenceId: string) => fires(30, sequenceId).map((fire) => ({ ...fire, sequenceId }));
+    const of = (sequenceId: string) =>
+      ofManyLeads(fires(30, sequenceId)).map((fire) => ({ ...fire, sequenceId }));
     await fireAll(stores, outbox, hanging, of('seq-hang'));
     await fireAll(stores, outbox, healthy, of('seq-ok'));
-    await until(() => stores.deliveries.countByState().delivered === 30);
+    await until(() => stores.deliveries.countByState().delivered === 31);
     expect(receiver.requests.filter(({ path }) => path === '/hang')).toHaveLength(4);
     await until(() => outbox?.inFlight === 4);
     expect(receiver.requests.filter(({ path }) => path === '/hang')).toHaveLength(4);
@@ -196,7 +218,7 @@ describe('one bad destination or row', () => {
       aSequence({ id: `seq-${index}`, webhookUrl: `http://host-${index}/dead` }),
     );
     const healthy = aSequence({ id: 'seq-ok', webhookUrl: 'http://host/ok' });
-    const limits = { attemptsMax: 4, attemptsPerLaneMax: 4, attemptsToSuspectsMax: 3 };
+    const limits = { ...limitsFor(4, 4), attemptsToSuspectsMax: 3 };
     outbox = anOutbox(stores, {
       sequences: [...dead, healthy],
       overrides: { limits, webhookSender: sender },

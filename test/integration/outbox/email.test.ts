@@ -190,7 +190,8 @@ describe('without an SMTP server', () => {
 
     outbox = anOutbox(stores, { sequences: [sequence] });
     await outbox.start();
-    expect(counts()).toMatchObject({ held: 1, retrying: 0 });
+    await until(() => counts().held === 1);
+    expect(counts()).toMatchObject({ retrying: 0 });
     expect(stores.fires.deliveriesOf('acme', 'fire-1')[0]?.reason).toContain('SMTP_URL');
     await outbox.drain(1000);
 

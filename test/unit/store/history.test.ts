@@ -91,7 +91,9 @@ describe('a fire is removed', () => {
     'with its deliveries and attempts when all that was to be sent is %s',
     async (state) => {
       await store.fires.commitFires([entry('fire-1', [state, 'delivered'])]).flushed;
-      await store.deliveries.recordAttempt(aDelivery({ id: 'del-fire-1-0', ...inState(state) }), attempt(1));
+      await store.deliveries.recordAttempts([
+        { delivery: aDelivery({ id: 'del-fire-1-0', ...inState(state) }), attempt: attempt(1) },
+      ]);
       const [step] = await removeOld(store);
       expect(step).toMatchObject({ removed: { fires: 1, deliveries: 2, attempts: 1 }, kept: 0, next: null });
       expect(firesLeft(store)).toEqual([]);
@@ -356,8 +358,8 @@ describe('after any fires, attempts, replays and removals', () => {
       rows.map(({ row }) => JSON.stringify([row.id])).sort(),
     );
     expect(keysOf(opened, 'delivery_index')).toHaveLength(4 * rows.length);
-    expect(keysOf(opened, 'delivery_due')).toHaveLength(inStateCount('pending', 'retrying'));
-    expect(keysOf(opened, 'delivery_held')).toHaveLength(inStateCount('held'));
+    expect(keysOf(opened, 'delivery_queue')).toHaveLength(inStateCount('pending', 'retrying'));
+    expect(keysOf(opened, 'delivery_hold')).toHaveLength(inStateCount('held'));
     expect(keysOf(opened, 'delivery_attempts').sort()).toEqual(
       rows
         .flatMap(({ row, attempts }) =>
@@ -403,7 +405,9 @@ describe('after any fires, attempts, replays and removals', () => {
             if (target === undefined) continue;
             target.attempts += 1;
             target.row = { ...target.row, ...inState(step.state), updatedAtMs: step.atMs };
-            await opened.deliveries.recordAttempt(target.row, attempt(target.attempts));
+            await opened.deliveries.recordAttempts([
+              { delivery: target.row, attempt: attempt(target.attempts) },
+            ]);
           } else if (step.kind === 'replay') {
             const known = [...model.values()][step.target % Math.max(1, model.size)];
             if (known === undefined) continue;

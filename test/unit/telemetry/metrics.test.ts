@@ -71,7 +71,7 @@ describe('metrics', () => {
   it('count checkpoints, attempts, removals, rebuilds and gaps', async () => {
     const metrics = createMetrics();
     metrics.onCheckpoint(10, 2_000, 0.02);
-    metrics.onAttempt('webhook', 'delivered', 0.1);
+    metrics.onAttempt('webhook', 'delivered', 'example.com', 0.1);
     metrics.onRemoved({ fires: 3, deliveries: 5, attempts: 8 });
     metrics.onRemoved({ fires: 1, sequences: 2 });
     metrics.onFeedRebuild('heartbeats_missed');

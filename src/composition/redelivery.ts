@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import type { RedeliveryPort } from '../api/ports.ts';
+import type { Config } from '../config/schema.ts';
+import type { OuId } from '../model/event.ts';
+import type { Fire } from '../model/fire.ts';
+import type { Sequence, SequenceId } from '../model/sequence.ts';
+import { planDeliveries } from '../outbox/plan.ts';
+import type { DeliveryPlace } from '../store/deliveries.ts';
+import type { Core } from './core.ts';
+
+/** Deliveries that one call makes due again. */
+const REDELIVERED_MAX = 10_000;
+
+/** Deliveries made again at someone's wish, and samples. */
+export function redeliveryPort(config: Config, core: Core): RedeliveryPort {
+  const { outbox, deliveries, fires, catalog } = core;
+  /** When the last redelivery of a sequence is due, so that the next call goes on from there. */
+  const busyUntilMs = new Map<string, number>();
+
+  return {
+    redeliver: async (ou, id) => {
+      const found = deliveries.delivery(ou, id);
+      if (found === undefined) return { ok: false, reason: 'not_found' };
+      if (outbox.isUnderWay(found.delivery)) return { ok: false, reason: 'under_way' };
+      const result = await deliveries.redeliver(ou, id, Date.now());
+      if (result.ok) outbox.wake([result.delivery]);
+      return result;
+    },
+
+    redeliverRange: async (ou, sequenceId, { fromMs, toMs, status, ratePerSecond, after }) => {
+      const nowMs = Date.now();
+      for (const [key, untilMs] of busyUntilMs) if (untilMs < nowMs) busyUntilMs.delete(key);
+      const key = `${ou}/${sequenceId}`;
+      const firstMs = Math.max(nowMs, busyUntilMs.get(key) ?? 0);
+      const range = { fromMs, toMs, status, after: placeOf(after), countMax: REDELIVERED_MAX };
+      const dueAtMs = (index: number) => Math.round(firstMs + (index * 1000) / ratePerSecond);
+      const made = await deliveries.redeliverRange(ou, sequenceId, range, dueAtMs, nowMs);
+      if (made.deliveries.length > 0) busyUntilMs.set(key, dueAtMs(made.deliveries.length));
+      outbox.wake(made.deliveries);
+      return {
+        queued: made.deliveries.length,
+        lastDueAtMs: made.deliveries.at(-1)?.dueAtMs ?? null,
+        after: made.after === null ? null : `${made.after.createdAtMs}.${made.after.id}`,
+      };
+    },
+
+    sendSample: async (ou, sequenceId) => {
+      const sequence = catalog.get(ou, sequenceId);
+      if (sequence === undefined) return { ok: false, reason: 'not_found' };
+      const nowMs = Date.now();
+      const fire = sampleFire(sequence, nowMs);
+      const planned = planDeliveries(fire, sequence, {
+        emailConfigured: config.smtpUrl !== null,
+        pauseReason: (destination) => outbox.heldReason(destination),
+        nowMs,
+      });
+      if (planned.length === 0) return { ok: false, reason: 'nowhere' };
+      outbox.wake(await fires.commitFires([{ fire, deliveries: planned }]).flushed);
+      return { ok: true, fireId: fire.id, deliveries: planned };
+    },
+  };
+}
+
+/** Has the deliveries that a paused URL of a sequence has held go to its new one. */
+export async function followUrl(core: Core, ou: OuId, id: SequenceId, url: string): Promise<void> {
+  core.outbox.wake(await core.deliveries.readdress(ou, id, url, Date.now()));
+}
+
+/** A fire that no lead has caused: each step a second after the one before, the last one now. */
+function sampleFire(sequence: Sequence, nowMs: number): Fire {
+  const { ou, id: sequenceId, name, version, eventTypes } = sequence;
+  const timeMicros = (index: number) => (nowMs - (eventTypes.length - 1 - index) * 1000) * 1000;
+  return {
+    id: `sample-${randomUUID()}`,
+    ou,
+    sequenceId,
+    sequenceName: name,
+    sequenceVersion: version,
+    leadId: 'sample-lead',
+    eventTypes,
+    events: eventTypes.map((type, index) => ({
+      id: `sample-event-${index + 1}`,
+      type,
+      timeMicros: timeMicros(index),
+    })),
+    completedAtMicros: nowMs * 1000,
+    firedAtMicros: nowMs * 1000,
+    streamSequence: 0,
+    late: false,
+    stale: false,
+    isSample: true,
+  };
+}
+
+/** Reads what `redeliverRange` gave; null begins anew. */
+function placeOf(after: string | null): DeliveryPlace | null {
+  const [, createdAtMs, id] = /^(\d+)\.(.+)$/.exec(after ?? '') ?? [];
+  return createdAtMs === undefined || id === undefined ? null : { createdAtMs: Number(createdAtMs), id };
+}
