@@ -1,23 +1,38 @@
 import { createHash } from 'node:crypto';
+import { encodeWord, isPlainText, quoteString } from 'nodemailer/lib/mime-funcs';
 import type { Fire } from '../model/fire.ts';
 import type { Sequence } from '../model/sequence.ts';
-import { formatMicros } from '../model/time.ts';
+import { htmlBody } from './emailHtml.ts';
+import { manyLines, oneLine, readableTime, shortened } from './emailText.ts';
 
 const SUBJECT_CHARS_MAX = 200;
+/** In the default subject, so that a long lead id leaves room for the sequence. */
+const NAME_IN_SUBJECT_CHARS_MAX = 80;
+const NAME_IN_LIST_ID_CHARS_MAX = 100;
+const ENCODED_WORD_CHARS_MAX = 52;
+const SAMPLE_NOTICE = 'This is a sample, sent to try the delivery. No lead has completed anything.';
 
-/** What one recipient is sent. */
+/** The value of a header that is encoded already. */
+interface PreparedHeader {
+  readonly prepared: true;
+  readonly foldLines: true;
+  readonly value: string;
+}
+
+/** What one recipient is sent, in the shape that nodemailer takes. */
 export interface EmailMessage {
   readonly messageId: string;
   readonly subject: string;
   readonly text: string;
   readonly html: string;
+  readonly headers: Record<string, string | PreparedHeader>;
 }
 
 /**
  * Writes the email about a fire: the customer's own message first, then the lead's details. Everything that
- * came from outside is escaped in the HTML and stripped of line breaks in the headers.
+ * came from outside is escaped in the HTML and cannot leave its line in the text and the headers.
  *
- * @param domain of the sender, for the Message-ID
+ * @param domain of the sender, in ASCII, for the Message-ID and the List-Id
  */
 export function emailMessage(
   fire: Fire,
@@ -25,66 +40,65 @@ export function emailMessage(
   recipient: string,
   domain: string,
 ): EmailMessage {
-  const subject = sequence.emailSubject ?? `Lead ${fire.leadId} completed ${fire.sequenceName}`;
+  const subject = subjectOf(fire, sequence);
+  const notice = fire.isSample ? SAMPLE_NOTICE : null;
+  // What is empty is as good as not given.
+  const message = manyLines(sequence.emailMessage ?? '').trim() || null;
+  const preheader = oneLine(sequence.emailPreheader ?? '') || null;
   return {
     messageId: messageId(fire, recipient, domain),
-    subject: oneLine(subject).slice(0, SUBJECT_CHARS_MAX),
-    text: textBody(fire, sequence.emailMessage),
-    html: htmlBody(fire, sequence.emailPreheader, sequence.emailMessage),
+    subject,
+    text: textBody(fire, message, notice),
+    html: htmlBody({ fire, subject, preheader, message, notice }),
+    headers: {
+      'List-Id': listId(fire, domain),
+      // RFC 3834; the second is what Exchange heeds. Reports of failed delivery are still welcome.
+      'Auto-Submitted': 'auto-generated',
+      'X-Auto-Response-Suppress': 'OOF, AutoReply',
+      ...(fire.isSample ? { 'X-Sequence-Triggers-Sample': 'true' } : {}),
+    },
   };
+}
+
+function subjectOf(fire: Fire, sequence: Sequence): string {
+  const name = (text: string) => shortened(oneLine(text), NAME_IN_SUBJECT_CHARS_MAX);
+  const subject =
+    oneLine(sequence.emailSubject ?? '') || `Lead ${name(fire.leadId)} completed ${name(fire.sequenceName)}`;
+  return shortened(fire.isSample ? `[Test] ${subject}` : subject, SUBJECT_CHARS_MAX);
 }
 
 /** The same on every attempt, so that a mail program can recognize a repetition. */
 function messageId(fire: Fire, recipient: string, domain: string): string {
-  const digest = createHash('sha256').update(recipient).digest('hex').slice(0, 16);
-  return `<${fire.id}.${digest}@${domain}>`;
+  return `<${fire.id}.${digest(recipient)}@${domain}>`;
 }
 
-function textBody(fire: Fire, message: string | null): string {
+/** RFC 2919: the same for all emails of a sequence, whatever its name is at the time, so that filters can go by it. */
+function listId(fire: Fire, domain: string): PreparedHeader {
+  const name = shortened(oneLine(fire.sequenceName), NAME_IN_LIST_ID_CHARS_MAX);
+  // Written here: nodemailer's own option for the header lets encoded words grow beyond what RFC 2047 allows.
+  const phrase = isPlainText(name) ? quoteString(name) : encodeWord(name, 'Q', ENCODED_WORD_CHARS_MAX);
+  const id = `${listLabel(fire.sequenceId)}.${listLabel(fire.ou)}.${domain}`;
+  return { prepared: true, foldLines: true, value: `${phrase} <${id}>` };
+}
+
+/** The text where it is a label of a domain, its digest otherwise: also for capitals, which would not count there. */
+function listLabel(text: string): string {
+  return /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text) ? text : `x-${digest(text)}`;
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
+function textBody(fire: Fire, message: string | null, notice: string | null): string {
   const details = [
-    `Lead: ${fire.leadId}`,
-    `Sequence: ${fire.sequenceName}`,
+    `Lead: ${oneLine(fire.leadId)}`,
+    `Sequence: ${oneLine(fire.sequenceName)}`,
     'Events:',
-    ...fire.events.map((event) => `- ${event.type} (${event.id}) at ${formatMicros(event.timeMicros)}`),
+    ...fire.events.flatMap((event, index) => [
+      `${index + 1}. ${oneLine(event.type)}`,
+      `   ${readableTime(event.timeMicros)}, id ${oneLine(event.id)}`,
+    ]),
   ].join('\n');
-  return message === null ? `${details}\n` : `${message}\n\n${details}\n`;
-}
-
-function htmlBody(fire: Fire, preheader: string | null, message: string | null): string {
-  const events = fire.events.map(
-    (event) =>
-      `<tr><td>${escapeHtml(event.type)}</td><td>${escapeHtml(event.id)}</td><td>${formatMicros(event.timeMicros)}</td></tr>`,
-  );
-  return [
-    '<!doctype html>',
-    '<html lang="en"><head><meta charset="utf-8"></head>',
-    '<body style="font-family:sans-serif;color:#222;line-height:1.5">',
-    // Mail programs show the first text beside the subject in the list, so the preheader comes first, unseen.
-    ...(preheader === null
-      ? []
-      : [`<div style="display:none;max-height:0;overflow:hidden">${escapeHtml(oneLine(preheader))}</div>`]),
-    ...(message === null ? [] : [`<p>${escapeHtml(message).replace(/\r\n|\r|\n/g, '<br>\n')}</p>`]),
-    `<p>Lead: <strong>${escapeHtml(fire.leadId)}</strong><br>`,
-    `Sequence: <strong>${escapeHtml(fire.sequenceName)}</strong></p>`,
-    '<table cellpadding="4" style="border-collapse:collapse;text-align:left">',
-    '<tr><th>Event</th><th>Id</th><th>Time (UTC)</th></tr>',
-    ...events,
-    '</table>',
-    '</body></html>',
-    '',
-  ].join('\n');
-}
-
-function escapeHtml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;');
-}
-
-/** Without line breaks and other control characters, which could end a header or begin another. */
-function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim();
+  return `${[notice, message, details].filter((part) => part !== null).join('\n\n')}\n`;
 }

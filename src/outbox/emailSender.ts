@@ -1,47 +1,49 @@
+import { domainToASCII } from 'node:url';
 import { createTransport, type Transporter } from 'nodemailer';
 import { withDeadline } from './deadline.ts';
 import { emailMessage } from './emailMessage.ts';
-import {
-  delivered,
-  noAnswer,
-  type Outgoing,
-  type Sender,
-  type SendFailure,
-  type SendResult,
-} from './sender.ts';
-import { transportError } from './transportError.ts';
+import { delivered, type Outgoing, type Sender, type SendResult } from './sender.ts';
+import { keptResponse, type Redact, redactorOf, smtpFailure } from './smtpFailure.ts';
 
 const CONNECTIONS_MAX = 4;
-const RESPONSE_KEPT_CHARS_MAX = 1024;
-/** The errors in which a 5xx reply is about this message or its recipient, and not about our login. */
-const REFUSALS = new Set(['EENVELOPE', 'EMESSAGE']);
+/** A burst is over; servers do not like to hold a place for those who say nothing. */
+const IDLE_MS = 30_000;
 
 export interface EmailSenderOptions {
-  /** `smtp://user:password@host:port`, or `smtps://`. */
+  /**
+   * `smtp://user:password@host:port`, or `smtps://`; parameters are options of nodemailer. With a password, TLS
+   * is a must, unless a parameter says `requireTLS=false`.
+   */
   readonly smtpUrl: string;
   /** An address, or `Name <address>`. */
   readonly from: string;
   /** For the whole attempt: waiting for a connection, and the exchange. */
   readonly timeoutMs: number;
+  /** After this long without an email a connection is closed; 30 s when not given. */
+  readonly idleMs?: number;
 }
 
-/**
- * Sends one email per delivery over a pool of SMTP connections. A 5xx reply to the sender, the recipient or
- * the message is final; everything else is tried again.
- */
+/** Sends one email per delivery over a pool of SMTP connections. */
 export class EmailSender implements Sender {
   readonly #transport: Transporter;
-  readonly #options: EmailSenderOptions;
+  readonly #timeoutMs: number;
+  readonly #from: Sendable;
   readonly #domain: string;
+  readonly #redact: Redact;
 
-  constructor(options: EmailSenderOptions) {
-    const { smtpUrl, timeoutMs } = options;
-    this.#options = options;
-    this.#domain = /@([\p{L}\p{N}.-]+)/u.exec(options.from)?.[1] ?? 'sequence-triggers.invalid';
+  constructor({ smtpUrl, from, timeoutMs, idleMs = IDLE_MS }: EmailSenderOptions) {
+    this.#timeoutMs = timeoutMs;
+    this.#from = senderOf(from);
+    this.#domain = domainToASCII(this.#from.address.split('@').at(-1) ?? '') || 'sequence-triggers.invalid';
+    this.#redact = redactorOf(smtpUrl);
     this.#transport = createTransport({
       url: smtpUrl,
       pool: true,
       maxConnections: CONNECTIONS_MAX,
+      // For a message that meets a connection which the server has just left; all else is for our schedule.
+      maxRequeues: 1,
+      idleTimeout: idleMs,
+      requireTLS: new URL(smtpUrl).password !== '',
       dnsTimeout: timeoutMs,
       connectionTimeout: timeoutMs,
       greetingTimeout: timeoutMs,
@@ -53,9 +55,9 @@ export class EmailSender implements Sender {
 
   async send(outgoing: Outgoing, signal: AbortSignal): Promise<SendResult> {
     try {
-      return await withDeadline(this.#options.timeoutMs, signal, (either) => this.#submit(outgoing, either));
+      return await withDeadline(this.#timeoutMs, signal, (either) => this.#submit(outgoing, either));
     } catch (error) {
-      return failureOf(error);
+      return smtpFailure(error, this.#redact);
     }
   }
 
@@ -64,56 +66,29 @@ export class EmailSender implements Sender {
   }
 
   async #submit({ delivery, fire, sequence }: Outgoing, signal: AbortSignal): Promise<SendResult> {
-    const { messageId, subject, text, html } = emailMessage(
-      fire,
-      sequence,
-      delivery.destination,
-      this.#domain,
-    );
-    const reply = await this.#transport.sendMail({
-      from: this.#options.from,
+    const { response = '' } = await this.#transport.sendMail({
+      from: this.#from,
       // As an object the address is taken as it is; as text it would be parsed, and could become several.
       to: { name: '', address: delivery.destination },
-      subject,
-      text,
-      html,
-      messageId,
-      headers: { 'Auto-Submitted': 'auto-generated' },
+      ...emailMessage(fire, sequence, delivery.destination, this.#domain),
       signal,
     });
-    const response = kept(reply.response ?? '');
-    return delivered(replyCode(response), response);
+    return delivered(replyCode(response), keptResponse(this.#redact(response)));
   }
 }
 
-function failureOf(error: unknown): SendFailure {
-  const { kind, detail } = transportError(error);
-  const response = field(error, 'response');
-  const status = field(error, 'responseCode');
-  if (typeof status !== 'number' || typeof response !== 'string') return noAnswer(kind, detail);
-  const refused = status >= 500 && REFUSALS.has(String(field(error, 'code')));
-  return {
-    outcome: 'failed',
-    status,
-    error: null,
-    response: kept(response),
-    detail: `${refused ? 'refused by' : 'answer of'} the SMTP server: ${kept(response)}`,
-    retryAfterMs: null,
-    permanent: refused,
-    concerns: refused ? 'message' : 'destination',
-    pauseReason: null,
-  };
+interface Sendable {
+  readonly name: string;
+  readonly address: string;
 }
 
-function field(error: unknown, name: string): unknown {
-  return error instanceof Error ? (error as Error & Record<string, unknown>)[name] : undefined;
+/** Read here and not by the transport, to which a colon in the name opens a group, and brackets are a comment. */
+function senderOf(from: string): Sendable {
+  const { name = '', address = from } = /^(?<name>.*?)\s*<(?<address>[^<>]+)>$/.exec(from)?.groups ?? {};
+  return { name: name.replace(/^"(.*)"$/, '$1'), address };
 }
 
 function replyCode(response: string): number | null {
   const code = /^\d{3}/.exec(response)?.[0];
   return code === undefined ? null : Number(code);
-}
-
-function kept(response: string): string {
-  return response.slice(0, RESPONSE_KEPT_CHARS_MAX);
 }

@@ -21,8 +21,11 @@ const KINDS: ReadonlyMap<string, string> = new Map([
   ['EAI_AGAIN', 'dns'],
   ['EDNS', 'dns'],
   ['EPROTO', 'tls'],
+  ['EPROTOCOL', 'invalid_response'],
   ['ETLS', 'tls'],
   ['EAUTH', 'authentication'],
+  ['EENVELOPE', 'unsendable'],
+  ['EMESSAGE', 'unsendable'],
   ['ETIMEDOUT', 'timeout'],
   ['UND_ERR_CONNECT_TIMEOUT', 'timeout'],
   ['UND_ERR_HEADERS_TIMEOUT', 'timeout'],
@@ -48,9 +51,14 @@ function kindOf(error: unknown): string {
   if (error instanceof DOMException && error.name === 'AbortError') return 'aborted';
   const code = codeOf(error);
   if (code === null) return 'internal';
+  return kindOfCode(originalCodeOf(error)) ?? kindOfCode(code) ?? code.toLowerCase();
+}
+
+function kindOfCode(code: string | null): string | undefined {
+  if (code === null) return undefined;
   if (TLS_CODE.test(code)) return 'tls';
   if (code.startsWith('HPE_')) return 'invalid_response';
-  return KINDS.get(code) ?? code.toLowerCase();
+  return KINDS.get(code);
 }
 
 /** A failed race of IPv4 against IPv6 comes as one error that holds one for each address. */
@@ -64,4 +72,10 @@ function rootCause(error: unknown): unknown {
 function codeOf(error: unknown): string | null {
   if (!(error instanceof Error) || !('code' in error)) return null;
   return typeof error.code === 'string' ? error.code : null;
+}
+
+/** nodemailer writes a code of its own over that of a refused connection or certificate, and keeps the other here. */
+function originalCodeOf(error: unknown): string | null {
+  if (!(error instanceof Error) || !('originalCode' in error)) return null;
+  return typeof error.originalCode === 'string' ? error.originalCode : null;
 }

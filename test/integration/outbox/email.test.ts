@@ -61,6 +61,9 @@ describe('an email', () => {
     expect(mail?.parsed.from?.text).toBe('"Triggers" <triggers@example.com>');
     expect(mail?.parsed.messageId).toMatch(/^<fire-1\.[0-9a-f]{16}@example\.com>$/);
     expect(mail?.parsed.headers.get('auto-submitted')).toBe('auto-generated');
+    expect(mail?.parsed.headers.get('x-auto-response-suppress')).toBe('OOF, AutoReply');
+    expect(mail?.raw).toMatch(/^List-ID: "Trial to paid" <seq-1\.acme\.example\.com>\r$/m);
+    expect(Math.abs((mail?.parsed.date?.getTime() ?? 0) - Date.now())).toBeLessThan(600_000);
     expect(mail?.parsed.text?.replaceAll('\r\n', '\n').trimEnd()).toBe(
       [
         'Hello team,',
@@ -70,12 +73,20 @@ describe('an email', () => {
         'Lead: anna <b>&',
         'Sequence: Trial to paid',
         'Events:',
-        '- signup (e1) at 2024-05-01T10:00:00Z',
-        '- purchase (e2) at 2024-05-01T10:01:00.25Z',
+        '1. signup',
+        '   2024-05-01 10:00:00 UTC, id e1',
+        '2. purchase',
+        '   2024-05-01 10:01:00 UTC, id e2',
       ].join('\n'),
     );
     const html = String(mail?.parsed.html);
-    const places = ['A lead is &lt;ready&gt;', 'Hello team,<br>', 'anna &lt;b&gt;&amp;', '10:01:00.25Z'];
+    const places = [
+      'A lead is &lt;ready&gt;',
+      'Hello team,</p>',
+      'anna &lt;b&gt;&amp;',
+      '10:01:00.25Z',
+      '10:01:00 UTC',
+    ];
     const found = places.map((place) => html.indexOf(place));
     expect(found).not.toContain(-1);
     expect(found).toEqual([...found].sort((one, two) => one - two));
@@ -103,6 +114,91 @@ describe('an email', () => {
       expect(mail.parsed.headers.has('bcc')).toBe(false);
       expect(mail.parsed.headers.has('x-evil')).toBe(false);
     }
+  });
+
+  it('that one recipient refuses is not sent again to the others', async () => {
+    const replies = new Map([
+      ['gone@example.com', [{ code: 550, text: '5.1.1 no such user' }]],
+      ['slow@example.com', [{ code: 450, text: '4.2.0 greylisted' }]],
+    ]);
+    sink.refuse = (recipient) => replies.get(recipient)?.shift() ?? null;
+    const emails = ['a@example.com', 'gone@example.com', 'slow@example.com', 'z@example.com'];
+    const sequence = aSequence({ emails });
+    await fireAll(stores, await run(sequence), sequence, [aFire()]);
+    await until(() => counts().delivered === 3 && counts().dead === 1);
+    const received = sink.mails.map(({ to }) => to.join()).sort();
+    expect(received).toEqual(['a@example.com', 'slow@example.com', 'z@example.com']);
+    const attempts = stores.fires
+      .deliveriesOf('acme', 'fire-1')
+      .map(({ destination, state, attemptsMade }) => `${destination} ${state} ${attemptsMade}`);
+    expect(attempts.sort()).toEqual([
+      'a@example.com delivered 1',
+      'gone@example.com dead 1',
+      'slow@example.com delivered 2',
+      'z@example.com delivered 1',
+    ]);
+  });
+
+  it('arrives as it was written, whatever is in it', async () => {
+    const message = [
+      '.',
+      '..',
+      '.leading dot',
+      'From here on',
+      '-- ',
+      'trailing blanks  ',
+      'Grüße, 你好, שלום, 😀',
+      `${'long words '.repeat(300)}end`,
+      'x'.repeat(5_000),
+      '<b>&amp;</b>',
+    ].join('\n');
+    const sequence = aSequence({ emails: ['a@example.com'], emailMessage: message, emailSubject: 'أهلا 😀' });
+    await fireAll(stores, await run(sequence), sequence, [aFire()]);
+    await until(() => counts().delivered === 1);
+    const [mail] = sink.mails;
+    expect(mail?.parsed.subject).toBe('أهلا 😀');
+    expect(mail?.parsed.text?.startsWith(`${message}\n\nLead: lead-1\n`)).toBe(true);
+    expect(String(mail?.parsed.html)).toContain('<br>\n&lt;b&gt;&amp;amp;&lt;/b&gt;</p>');
+    const lines = (mail?.raw ?? '').split('\r\n');
+    expect(Math.max(...lines.map((line) => Buffer.byteLength(line)))).toBeLessThanOrEqual(998);
+  });
+
+  it.each([
+    ['quotes', 'The "best" \\ leads'],
+    ['emoji', 'Rockets 🚀🚀'],
+    ['a line of its own', 'name\r\nX-Evil: 1'],
+    ['two hundred letters', 'ß'.repeat(200)],
+    ['half a character', 'odd \ud800 end'],
+    ['turns of direction', 'safe\u202egnp.exe'],
+  ])('can be filtered by its List-Id when the name of the sequence has %s', async (_what, sequenceName) => {
+    const sequence = aSequence({ emails: ['a@example.com'] });
+    await fireAll(stores, await run(sequence), sequence, [aFire({ sequenceName })]);
+    await until(() => counts().delivered === 1);
+    const head = sink.mails[0]?.raw.split('\r\n\r\n')[0] ?? '';
+    expect(head).not.toMatch(/^X-Evil/m);
+    const value = /^List-ID: ((?:.|\r\n[ \t])*)/im.exec(head)?.[1]?.replace(/\r\n/g, '') ?? '';
+    // RFC 2919: a phrase, here a quoted string or encoded words of at most 75 characters, and the id in brackets.
+    expect(value).toMatch(
+      /^(?:"(?:[^"\\]|\\.)*"|=\?UTF-8\?Q\?[!->@-~]{1,63}\?=(?: =\?UTF-8\?Q\?[!->@-~]{1,63}\?=)*) <seq-1\.acme\.example\.com>$/,
+    );
+  });
+
+  it('that is a sample says so before anything else', async () => {
+    const sequence = aSequence({
+      emails: ['a@example.com'],
+      emailSubject: 'Call now',
+      emailMessage: 'Please call.',
+    });
+    await fireAll(stores, await run(sequence), sequence, [aFire({ isSample: true })]);
+    await until(() => counts().delivered === 1);
+    const parsed = sink.mails[0]?.parsed;
+    expect(parsed?.subject).toBe('[Test] Call now');
+    expect(parsed?.headers.get('x-sequence-triggers-sample')).toBe('true');
+    const notice = 'This is a sample, sent to try the delivery. No lead has completed anything.';
+    expect(parsed?.text?.startsWith(`${notice}\n\nPlease call.\n\nLead:`)).toBe(true);
+    const html = String(parsed?.html);
+    expect(html.indexOf(notice)).toBeGreaterThan(0);
+    expect(html.indexOf(notice)).toBeLessThan(html.indexOf('Please call.'));
   });
 
   it('is given up at once when the server refuses the recipient for good', async () => {

@@ -51,7 +51,7 @@ async function startRefusingSmtp(): Promise<{
   server.on('error', () => {});
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.server.address() as AddressInfo;
-  const url = `smtp://user:${encodeURIComponent(SMTP_PASSWORD)}@127.0.0.1:${port}`;
+  const url = `smtp://user:${encodeURIComponent(SMTP_PASSWORD)}@127.0.0.1:${port}?requireTLS=false`;
   return { url, logins, stop: () => new Promise((resolve) => server.close(() => resolve())) };
 }
 

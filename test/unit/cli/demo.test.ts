@@ -167,10 +167,10 @@ describe('the webhook receiver', () => {
     expect(fires).toEqual([]);
     expect(refusals).toEqual([
       'no secret is known for sequence seq-1',
-      'a header of the signature is missing',
-      'the signature does not fit',
-      'the signature does not fit',
-      'the timestamp is off',
+      'Missing required headers',
+      'No matching signature found',
+      'No matching signature found',
+      'Message timestamp too old',
       'the body is not a webhook',
     ]);
   });
