@@ -1,10 +1,14 @@
 import { Hono, type MiddlewareHandler } from 'hono';
 import { authenticate } from './auth.ts';
 import { deliveryRoutes } from './deliveries.ts';
+import { destinationRoutes } from './destinations.ts';
+import { documentRoutes } from './document.ts';
+import type { Route } from './endpoint.ts';
 import { ingestRoutes } from './ingest.ts';
 import { operationRoutes } from './operations.ts';
 import type { ApiPorts, LoggerPort } from './ports.ts';
 import { COMMON_HEADERS, Problem, problemResponse } from './problem.ts';
+import { redeliveryRoutes } from './redeliveries.ts';
 import { rejectedEventRoutes } from './rejectedEvents.ts';
 import type { ApiContext, ApiEnv } from './request.ts';
 import { sequenceEventRoutes } from './sequenceEvents.ts';
@@ -15,22 +19,36 @@ export function createApp(ports: ApiPorts): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
   app.use(logRequests(ports), setCommonHeaders);
 
-  const resources: Readonly<Record<string, Hono<ApiEnv>>> = {
-    '/sequences': sequenceRoutes(ports),
-    '/ingest': ingestRoutes(ports),
-    '/sequence-events': sequenceEventRoutes(ports),
-    '/deliveries': deliveryRoutes(ports),
-    '/rejected-events': rejectedEventRoutes(ports),
-  };
-  for (const [path, routes] of Object.entries(resources)) {
-    app.use(`${path}/*`, authenticate(ports.tokens));
-    app.route(path, routes);
+  const routes = routesOf(ports);
+  for (const resource of privateResources(routes)) app.use(`/${resource}/*`, authenticate(ports.tokens));
+  for (const { endpoint, handle } of routes) {
+    app.on(endpoint.method.toUpperCase(), endpoint.path.replace('{id}', ':id'), handle);
   }
-  app.route('/', operationRoutes(ports));
 
   app.notFound((context) => problemResponse(unrouted(app, context)));
   app.onError((error, context) => problemResponse(toProblem(error, context, ports.logger)));
   return app;
+}
+
+/** Everything that can be asked, in the order in which the document shows it. */
+export function routesOf(ports: ApiPorts): readonly Route[] {
+  const routes = [
+    ...sequenceRoutes(ports),
+    ...ingestRoutes(ports),
+    ...rejectedEventRoutes(ports),
+    ...sequenceEventRoutes(ports),
+    ...deliveryRoutes(ports),
+    ...redeliveryRoutes(ports),
+    ...destinationRoutes(ports),
+    ...operationRoutes(ports),
+  ];
+  return [...routes, ...documentRoutes(routes)];
+}
+
+/** The first parts of paths below which a token is asked for, also where there is nothing. */
+function privateResources(routes: readonly Route[]): ReadonlySet<string | undefined> {
+  const isPrivate = routes.filter(({ endpoint }) => endpoint.isPublic !== true);
+  return new Set(isPrivate.map(({ endpoint }) => endpoint.path.split('/')[1]));
 }
 
 /** The error mapper: a Problem is an answer; everything else is a bug or broken I/O, logged and not shown. */

@@ -1,35 +1,45 @@
-import { Hono } from 'hono';
-import { z } from 'zod';
-import { DELIVERY_STATES } from '../model/delivery.ts';
+import * as contract from './deliveryContract.ts';
 import { deliveryDetail, deliveryView } from './deliveryView.ts';
+import { type Route, route } from './endpoint.ts';
 import type { ApiPorts } from './ports.ts';
-import { notFound } from './problem.ts';
-import { pageFields, sequenceIdText } from './querySchema.ts';
-import { type ApiEnv, idOf, readQuery } from './request.ts';
-import { exactObject } from './validation.ts';
+import { notFound, Problem } from './problem.ts';
 
-const deliveryFilters = exactObject({
-  ...pageFields,
-  status: z.enum(DELIVERY_STATES, { error: `one of ${DELIVERY_STATES.join(', ')}` }).optional(),
-  sequence_id: sequenceIdText.optional(),
-});
+/** `/deliveries`: what became of the webhooks and emails of the OU, and sending one again. */
+export function deliveryRoutes({
+  deliveries,
+  redelivery,
+}: Pick<ApiPorts, 'deliveries' | 'redelivery'>): readonly Route[] {
+  return [
+    route(contract.listDeliveries, async ({ ou, query }) => {
+      const { page, limit, status, sequence_id } = query;
+      const found = await deliveries.listDeliveries(ou, { page, limit, status, sequenceId: sequence_id });
+      return { deliveries: found.deliveries.map(deliveryView), total: found.total, page, limit };
+    }),
 
-/** `/deliveries`: what became of the webhooks and emails of the OU, newest first. */
-export function deliveryRoutes({ deliveries }: Pick<ApiPorts, 'deliveries'>): Hono<ApiEnv> {
-  const routes = new Hono<ApiEnv>();
+    route(contract.getDelivery, async ({ ou, id }) => {
+      const found = await deliveries.delivery(ou, id);
+      if (found === undefined) throw notFound('delivery');
+      return deliveryDetail(found.delivery, found.attempts);
+    }),
 
-  routes.get('/', async (context) => {
-    const { page, limit, status, sequence_id } = readQuery(context, deliveryFilters);
-    const query = { page, limit, status, sequenceId: sequence_id };
-    const found = await deliveries.listDeliveries(context.var.ou, query);
-    return context.json({ deliveries: found.deliveries.map(deliveryView), total: found.total, page, limit });
-  });
+    route(contract.redeliver, async ({ ou, id }) => {
+      const result = await redelivery.redeliver(ou, id);
+      if (!result.ok) throw refusal(result.reason);
+      return deliveryView(result.delivery);
+    }),
+  ];
+}
 
-  routes.get('/:id', async (context) => {
-    const found = await deliveries.delivery(context.var.ou, idOf(context, 'delivery'));
-    if (found === undefined) throw notFound('delivery');
-    return context.json(deliveryDetail(found.delivery, found.attempts));
-  });
-
-  return routes;
+function refusal(reason: 'not_found' | 'under_way' | 'held'): Problem {
+  switch (reason) {
+    case 'not_found':
+      return notFound('delivery');
+    case 'under_way':
+      return new Problem(409, 'The delivery is being attempted at this moment; see how that ends first.');
+    case 'held':
+      return new Problem(
+        409,
+        'The delivery is held, and goes out by itself when its destination is resumed (POST /destinations/{id}/resume) or, for an email, when SMTP_URL is configured.',
+      );
+  }
 }

@@ -1,7 +1,8 @@
 import type { Attempt, Delivery } from '../model/delivery.ts';
+import type { AttemptView, DeliveryDetail, DeliverySummary, DeliveryView } from './deliveryContract.ts';
 
 /** A delivery as the fire that it belongs to shows it; `attempts` is how many were made. */
-export function deliverySummary(delivery: Delivery) {
+export function deliverySummary(delivery: Delivery): DeliverySummary {
   return {
     id: delivery.id,
     channel: delivery.channel,
@@ -15,7 +16,7 @@ export function deliverySummary(delivery: Delivery) {
 }
 
 /** A delivery on its own, as lists show it. */
-export function deliveryView(delivery: Delivery) {
+export function deliveryView(delivery: Delivery): DeliveryView {
   return {
     ...deliverySummary(delivery),
     fire_id: delivery.fireId,
@@ -25,11 +26,11 @@ export function deliveryView(delivery: Delivery) {
 }
 
 /** A delivery with every attempt, oldest first. */
-export function deliveryDetail(delivery: Delivery, attempts: readonly Attempt[]) {
+export function deliveryDetail(delivery: Delivery, attempts: readonly Attempt[]): DeliveryDetail {
   return { ...deliveryView(delivery), attempts: attempts.map(attemptView) };
 }
 
-function attemptView(attempt: Attempt) {
+function attemptView(attempt: Attempt): AttemptView {
   return {
     number: attempt.number,
     started_at: iso(attempt.startedAtMs),
@@ -41,10 +42,10 @@ function attemptView(attempt: Attempt) {
   };
 }
 
-function iso(ms: number): string {
+export function iso(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-function isoOrNull(ms: number | null): string | null {
+export function isoOrNull(ms: number | null): string | null {
   return ms === null ? null : iso(ms);
 }

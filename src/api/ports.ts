@@ -157,8 +157,18 @@ export interface RedeliveryPort {
     | { readonly ok: true; readonly delivery: Delivery }
     | { readonly ok: false; readonly reason: 'not_found' | 'under_way' | 'held' }
   >;
-  /** In portions of at most 10,000 deliveries a call. */
-  redeliverRange(ou: OuId, id: SequenceId, query: RedeliverQuery): Promise<Redelivered>;
+  /**
+   * In portions of at most 10,000 deliveries a call. A deleted sequence counts while it has deliveries; `fromMs` may
+   * lie after `toMs`, which is a range with nothing in it. `unknown_cursor`: `after` was not given out.
+   */
+  redeliverRange(
+    ou: OuId,
+    id: SequenceId,
+    query: RedeliverQuery,
+  ): Promise<
+    | ({ readonly ok: true } & Redelivered)
+    | { readonly ok: false; readonly reason: 'not_found' | 'unknown_cursor' }
+  >;
   /** Sends a marked sample to where the sequence sends its fires. `nowhere`: it has no webhook and no emails. */
   sendSample(
     ou: OuId,

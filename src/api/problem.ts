@@ -76,3 +76,13 @@ export function invalid(errors: readonly FieldError[], place: 'body' | 'query'):
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more, see errors)` : '';
   return new Problem(400, `${where}: ${named}${more}`, { errors });
 }
+
+/** Refuses a range whose ends, in any one unit, are the wrong way round. */
+export function requireOrder(
+  from: number | undefined,
+  to: number | undefined,
+  place: 'body' | 'query',
+): void {
+  if (from === undefined || to === undefined || from <= to) return;
+  throw invalid([{ path: 'from', message: 'must not be later than to' }], place);
+}

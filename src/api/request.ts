@@ -1,8 +1,8 @@
 import type { Context, Env } from 'hono';
 import type { z } from 'zod';
 import type { OuId } from '../model/event.ts';
+import { isPlausibleId } from './commonSchema.ts';
 import { type FieldError, invalid, notFound, Problem } from './problem.ts';
-import { isPlausibleId } from './querySchema.ts';
 import { check } from './validation.ts';
 
 /** What the middleware leaves for the handlers of this app. */

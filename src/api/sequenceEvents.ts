@@ -1,50 +1,34 @@
-import { Hono } from 'hono';
 import type { Delivery, DeliveryState } from '../model/delivery.ts';
 import type { OuId } from '../model/event.ts';
 import type { Fire } from '../model/fire.ts';
 import { formatMicros } from '../model/time.ts';
 import { deliverySummary } from './deliveryView.ts';
+import { type Route, route } from './endpoint.ts';
 import type { ApiPorts, FireHistoryPort } from './ports.ts';
-import { invalid, notFound } from './problem.ts';
-import { instantText, leadIdText, pageFields, sequenceIdText } from './querySchema.ts';
-import { type ApiEnv, idOf, readQuery } from './request.ts';
-import { exactObject } from './validation.ts';
-
-const fireFilters = exactObject({
-  ...pageFields,
-  sequence_id: sequenceIdText.optional(),
-  lead_id: leadIdText.optional(),
-  from: instantText.optional(),
-  to: instantText.optional(),
-});
+import { notFound, requireOrder } from './problem.ts';
+import { type FireView, getFire, listFires } from './sequenceEventContract.ts';
 
 /** `/sequence-events`: the fires of the OU, newest first. `from` and `to` are both included. */
-export function sequenceEventRoutes({ fires }: Pick<ApiPorts, 'fires'>): Hono<ApiEnv> {
-  const routes = new Hono<ApiEnv>();
+export function sequenceEventRoutes({ fires }: Pick<ApiPorts, 'fires'>): readonly Route[] {
+  return [
+    route(listFires, async ({ ou, query }) => {
+      const { page, limit, sequence_id, lead_id, from, to } = query;
+      requireOrder(from, to, 'query');
+      const filters = { sequenceId: sequence_id, leadId: lead_id, fromMicros: from, toMicros: to };
+      const found = await fires.listFires(ou, { page, limit, ...filters });
+      const events = await Promise.all(found.fires.map((fire) => fireView(fires, ou, fire)));
+      return { events, total: found.total, page, limit };
+    }),
 
-  routes.get('/', async (context) => {
-    const { page, limit, sequence_id, lead_id, from, to } = readQuery(context, fireFilters);
-    if (from !== undefined && to !== undefined && from > to) {
-      throw invalid([{ path: 'from', message: 'must not be later than to' }], 'query');
-    }
-    const { ou } = context.var;
-    const filters = { sequenceId: sequence_id, leadId: lead_id, fromMicros: from, toMicros: to };
-    const found = await fires.listFires(ou, { page, limit, ...filters });
-    const events = await Promise.all(found.fires.map((fire) => fireView(fires, ou, fire)));
-    return context.json({ events, total: found.total, page, limit });
-  });
-
-  routes.get('/:id', async (context) => {
-    const { ou } = context.var;
-    const fire = await fires.fire(ou, idOf(context, 'sequence event'));
-    if (fire === undefined) throw notFound('sequence event');
-    return context.json(await fireView(fires, ou, fire));
-  });
-
-  return routes;
+    route(getFire, async ({ ou, id }) => {
+      const fire = await fires.fire(ou, id);
+      if (fire === undefined) throw notFound('sequence event');
+      return fireView(fires, ou, fire);
+    }),
+  ];
 }
 
-async function fireView(history: FireHistoryPort, ou: OuId, fire: Fire) {
+async function fireView(history: FireHistoryPort, ou: OuId, fire: Fire): Promise<FireView> {
   const deliveries = await history.deliveriesOf(ou, fire.id);
   return {
     id: fire.id,

@@ -1,68 +1,60 @@
-import { Hono } from 'hono';
 import type { Sequence } from '../model/sequence.ts';
+import { iso } from './deliveryView.ts';
+import { type Route, route } from './endpoint.ts';
 import type { ApiPorts, CatalogRefusal } from './ports.ts';
 import { invalid, notFound, Problem, unavailable } from './problem.ts';
-import { noParameters } from './querySchema.ts';
-import { type ApiContext, type ApiEnv, idOf, readBody, readOptionalBody, readQuery } from './request.ts';
 import { createSequence, patchSequence, rotateSecret } from './sequenceChanges.ts';
-import { newSequence, noFields, sequencePatch } from './sequenceSchema.ts';
+import * as contract from './sequenceContract.ts';
 
 type SequencePorts = Pick<ApiPorts, 'catalog' | 'checkWebhookUrl' | 'nowMs' | 'sequencesPerOuMax'>;
 
 /** `/sequences`: create, read, change and delete the sequences of the OU. */
-export function sequenceRoutes(ports: SequencePorts): Hono<ApiEnv> {
+export function sequenceRoutes(ports: SequencePorts): readonly Route[] {
   const { catalog, nowMs } = ports;
-  const routes = new Hono<ApiEnv>();
+  return [
+    route(contract.listSequences, async ({ ou }) => {
+      const sequences = [...(await catalog.list(ou))].sort(byCreation);
+      return { sequences: sequences.map(sequenceView) };
+    }),
 
-  routes.get('/', async (context) => {
-    readQuery(context, noParameters);
-    const sequences = [...(await catalog.list(context.var.ou))].sort(byCreation);
-    return context.json({ sequences: sequences.map(sequenceView) });
-  });
+    route(contract.createSequence, async ({ ou, body, context }) => {
+      await refuseForbiddenUrl(ports, body.webhook_url);
+      const result = await catalog.create(createSequence(ou, body, nowMs()));
+      if (!result.ok) throw refusal(result, ports);
+      const { sequence } = result;
+      context.header('location', `/sequences/${sequence.id}`);
+      return viewWithSecret(sequence);
+    }),
 
-  routes.post('/', async (context) => {
-    const body = await readBody(context, newSequence);
-    await refuseForbiddenUrl(ports, body.webhook_url);
-    const result = await catalog.create(createSequence(context.var.ou, body, nowMs()));
-    if (!result.ok) throw refusal(result, ports);
-    const { sequence } = result;
-    return context.json(viewWithSecret(sequence), 201, { location: `/sequences/${sequence.id}` });
-  });
+    route(contract.getSequence, async ({ ou, id }) => {
+      const sequence = await catalog.get(ou, id);
+      if (sequence === undefined) throw notFound('sequence');
+      return sequenceView(sequence);
+    }),
 
-  routes.get('/:id', async (context) => {
-    const sequence = await catalog.get(context.var.ou, idOf(context, 'sequence'));
-    if (sequence === undefined) throw notFound('sequence');
-    return context.json(sequenceView(sequence));
-  });
+    ...[contract.putSequence, contract.patchSequence].map((change) =>
+      route(change, async ({ ou, id, body }) => {
+        await refuseForbiddenUrl(ports, body.webhook_url);
+        const now = nowMs();
+        const result = await catalog.update(ou, id, (current) => patchSequence(current, body, now));
+        if (!result.ok) throw refusal(result, ports);
+        return sequenceView(result.sequence);
+      }),
+    ),
 
-  const change = async (context: ApiContext) => {
-    const id = idOf(context, 'sequence');
-    const patch = await readBody(context, sequencePatch);
-    await refuseForbiddenUrl(ports, patch.webhook_url);
-    const now = nowMs();
-    const result = await catalog.update(context.var.ou, id, (current) => patchSequence(current, patch, now));
-    if (!result.ok) throw refusal(result, ports);
-    return context.json(sequenceView(result.sequence));
-  };
-  routes.put('/:id', change);
-  routes.patch('/:id', change);
+    route(contract.deleteSequence, async ({ ou, id }) => {
+      const result = await catalog.remove(ou, id);
+      if (!result.ok) throw refusal(result, ports);
+      return null;
+    }),
 
-  routes.delete('/:id', async (context) => {
-    const result = await catalog.remove(context.var.ou, idOf(context, 'sequence'));
-    if (!result.ok) throw refusal(result, ports);
-    return context.body(null, 204);
-  });
-
-  routes.post('/:id/rotate-secret', async (context) => {
-    const id = idOf(context, 'sequence');
-    await readOptionalBody(context, noFields);
-    const now = nowMs();
-    const result = await catalog.update(context.var.ou, id, (current) => rotateSecret(current, now));
-    if (!result.ok) throw refusal(result, ports);
-    return context.json(viewWithSecret(result.sequence));
-  });
-
-  return routes;
+    route(contract.rotateSecret, async ({ ou, id }) => {
+      const now = nowMs();
+      const result = await catalog.update(ou, id, (current) => rotateSecret(current, now));
+      if (!result.ok) throw refusal(result, ports);
+      return viewWithSecret(result.sequence);
+    }),
+  ];
 }
 
 async function refuseForbiddenUrl(
@@ -95,7 +87,7 @@ function byCreation(one: Sequence, other: Sequence): number {
 }
 
 /** A sequence as every answer shows it: all fields, null where absent, no secret. */
-function sequenceView(sequence: Sequence) {
+function sequenceView(sequence: Sequence): contract.SequenceView {
   return {
     id: sequence.id,
     name: sequence.name,
@@ -115,8 +107,8 @@ function sequenceView(sequence: Sequence) {
     },
     max_fire_delay_seconds: sequence.maxFireDelaySeconds,
     version: sequence.version,
-    created_at: new Date(sequence.createdAtMs).toISOString(),
-    updated_at: new Date(sequence.updatedAtMs).toISOString(),
+    created_at: iso(sequence.createdAtMs),
+    updated_at: iso(sequence.updatedAtMs),
   };
 }
 

@@ -73,6 +73,14 @@ function cut(text: string): string {
   return text.length <= SHOWN_CHARACTERS_MAX ? text : `${text.slice(0, SHOWN_CHARACTERS_MAX)}…`;
 }
 
+export type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+/** The JSON Schema (2020-12) of what a schema takes. Where it has parts with names, they are in `$defs`. */
+export function documented(schema: z.ZodType): JsonSchema {
+  const { $schema: _version, ...document } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return document;
+}
+
 /** An object with these fields and no others. */
 export function exactObject<S extends z.ZodRawShape>(shape: S) {
   const known = Object.keys(shape).join(', ');
@@ -103,7 +111,15 @@ export function textOfCharacters(rule: TextRule) {
 function text(rule: TextRule, unit: string, lengthOf: (value: string) => number) {
   const length = `${rule.min === 0 ? 'up to' : `${rule.min} to`} ${rule.max.toLocaleString('en-US')} ${unit}`;
   const error = `a string of ${length}${rule.notBlank ? ', not blank' : ''}, ${charactersAllowed(rule)}`;
-  return z.string({ error }).refine((value) => obeys(rule, value, lengthOf), { error });
+  return z
+    .string({ error })
+    .refine((value) => obeys(rule, value, lengthOf), { error })
+    .meta({ minLength: rule.min, maxLength: rule.max, description: sentence(error) });
+}
+
+/** For the document: what is allowed, as a sentence. */
+export function sentence(allowed: string): string {
+  return `${allowed.slice(0, 1).toUpperCase()}${allowed.slice(1)}.`;
 }
 
 function charactersAllowed({ characters }: TextRule): string {
@@ -141,5 +157,10 @@ export function integer(min: number, max: number) {
  */
 export function listOf<T>(entry: z.ZodType<T>, min: number, max: number, what: string) {
   const error = `a list of ${min} to ${max} ${what}`;
-  return z.array(z.unknown(), { error }).min(min, { error }).max(max, { error }).pipe(z.array(entry));
+  return z
+    .array(z.unknown(), { error })
+    .min(min, { error })
+    .max(max, { error })
+    .pipe(z.array(entry))
+    .meta({ items: documented(entry) });
 }

@@ -48,6 +48,7 @@ export interface Core {
   readonly engine: Engine;
   readonly outbox: Outbox;
   readonly history: HistoryStore;
+  readonly states: StateStore;
   /** null: the history is kept for good. */
   readonly historyKeeper: HistoryKeeper | null;
   readonly checkpoint: Checkpoint | null;
@@ -146,6 +147,7 @@ export function loadCore(config: Config, log: Logger): Core {
     engine,
     outbox,
     history,
+    states,
     historyKeeper:
       config.historyMaxAgeMs === 0
         ? null

@@ -29,15 +29,20 @@ export function redeliveryPort(config: Config, core: Core): RedeliveryPort {
 
     redeliverRange: async (ou, sequenceId, { fromMs, toMs, status, ratePerSecond, after }) => {
       const nowMs = Date.now();
+      const place = placeOf(after);
+      if (place === undefined) return { ok: false, reason: 'unknown_cursor' };
+      // A deleted sequence has deliveries too; one of which nothing is known has none.
+      if (core.states.sequenceOf(ou, sequenceId) === undefined) return { ok: false, reason: 'not_found' };
       for (const [key, untilMs] of busyUntilMs) if (untilMs < nowMs) busyUntilMs.delete(key);
       const key = `${ou}/${sequenceId}`;
       const firstMs = Math.max(nowMs, busyUntilMs.get(key) ?? 0);
-      const range = { fromMs, toMs, status, after: placeOf(after), countMax: REDELIVERED_MAX };
+      const range = { fromMs, toMs, status, after: place, countMax: REDELIVERED_MAX };
       const dueAtMs = (index: number) => Math.round(firstMs + (index * 1000) / ratePerSecond);
       const made = await deliveries.redeliverRange(ou, sequenceId, range, dueAtMs, nowMs);
       if (made.deliveries.length > 0) busyUntilMs.set(key, dueAtMs(made.deliveries.length));
       outbox.wake(made.deliveries);
       return {
+        ok: true,
         queued: made.deliveries.length,
         lastDueAtMs: made.deliveries.at(-1)?.dueAtMs ?? null,
         after: made.after === null ? null : `${made.after.createdAtMs}.${made.after.id}`,
@@ -92,8 +97,9 @@ function sampleFire(sequence: Sequence, nowMs: number): Fire {
   };
 }
 
-/** Reads what `redeliverRange` gave; null begins anew. */
-function placeOf(after: string | null): DeliveryPlace | null {
-  const [, createdAtMs, id] = /^(\d+)\.(.+)$/.exec(after ?? '') ?? [];
-  return createdAtMs === undefined || id === undefined ? null : { createdAtMs: Number(createdAtMs), id };
+/** Reads what `redeliverRange` gave; null begins anew, undefined: it gave no such thing. */
+function placeOf(after: string | null): DeliveryPlace | null | undefined {
+  if (after === null) return null;
+  const [, createdAtMs, id] = /^(\d{1,15})\.(del-[0-9a-f]{32})$/.exec(after) ?? [];
+  return createdAtMs === undefined || id === undefined ? undefined : { createdAtMs: Number(createdAtMs), id };
 }

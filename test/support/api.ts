@@ -1,6 +1,15 @@
 import { createApp } from '../../src/api/app.ts';
-import type { ApiPorts, CatalogPort, IngestEvent, RejectedEvent } from '../../src/api/ports.ts';
+import type {
+  ApiPorts,
+  CatalogPort,
+  DestinationPort,
+  IngestEvent,
+  RedeliverQuery,
+  RedeliveryPort,
+  RejectedEvent,
+} from '../../src/api/ports.ts';
 import type { Attempt, Delivery } from '../../src/model/delivery.ts';
+import type { DestinationStatus } from '../../src/model/destination.ts';
 import type { Fire } from '../../src/model/fire.ts';
 import type { Sequence } from '../../src/model/sequence.ts';
 
@@ -27,6 +36,12 @@ export interface World {
   deliveries: Delivery[];
   attempts: Map<string, Attempt[]>;
   rejected: { ou: string; event: RejectedEvent }[];
+  destinations: DestinationStatus[];
+  /** What stands in the way of sending the delivery with this id again. */
+  readonly obstacles: Map<string, 'under_way' | 'held'>;
+  /** How many deliveries are taken by one call. */
+  redeliveredMax: number;
+  readonly redeliveries: RedeliverQuery[];
   readonly log: LogLine[];
 }
 
@@ -52,6 +67,10 @@ export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts
     deliveries: [],
     attempts: new Map(),
     rejected: [],
+    destinations: [],
+    obstacles: new Map(),
+    redeliveredMax: 10_000,
+    redeliveries: [],
     log: [],
   };
   const log = (level: string) => (fields: object, message: string) => {
@@ -108,8 +127,8 @@ export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts
         return { events: events.slice((page - 1) * limit, page * limit), total: events.length };
       },
     },
-    destinations: undefined as never,
-    redelivery: undefined as never,
+    destinations: memoryDestinations(world),
+    redelivery: memoryRedelivery(world),
     checkWebhookUrl: (url) =>
       new URL(url).hostname === '10.0.0.1'
         ? { ok: false, reason: 'the address 10.0.0.1 is private' }
@@ -150,6 +169,87 @@ function memoryCatalog(world: World, sequencesPerOuMax: number): CatalogPort {
     remove: async (ou, id) => {
       if (!world.catalogAvailable) return { ok: false, reason: 'unavailable' };
       return world.sequences.delete(keyOf(ou, id)) ? { ok: true } : { ok: false, reason: 'not_found' };
+    },
+  };
+}
+
+function memoryDestinations(world: World): DestinationPort {
+  const find = (ou: string, id: string) =>
+    world.destinations.find((each) => each.ou === ou && each.id === id);
+  const change = async (ou: string, id: string, fields: Partial<DestinationStatus>) => {
+    const current = find(ou, id);
+    if (current === undefined) return undefined;
+    const changed = { ...current, ...fields };
+    world.destinations = world.destinations.map((each) => (each === current ? changed : each));
+    return changed;
+  };
+  return {
+    listDestinations: (ou, { page, limit, paused }) => {
+      const found = world.destinations
+        .filter((each) => each.ou === ou)
+        .filter((each) => paused === undefined || paused === (each.pause !== null));
+      return { destinations: found.slice((page - 1) * limit, page * limit), total: found.length };
+    },
+    destination: (ou, id) => {
+      const found = find(ou, id);
+      return found && { ...found, waiting: 12, held: 3 };
+    },
+    pause: (ou, id, reason) => change(ou, id, { pause: { sinceMs: world.nowMs, reason } }),
+    resume: (ou, id) => change(ou, id, { pause: null }),
+    setRate: (ou, id, ratePerSecond) => change(ou, id, { ratePerSecond }),
+  };
+}
+
+function memoryRedelivery(world: World): RedeliveryPort {
+  const again = (delivery: Delivery, dueAtMs: number): Delivery => ({
+    ...delivery,
+    state: 'pending',
+    reason: null,
+    dueAtMs,
+    updatedAtMs: world.nowMs,
+  });
+  return {
+    redeliver: async (ou, id) => {
+      const found = world.deliveries.find((each) => each.ou === ou && each.id === id);
+      if (found === undefined) return { ok: false, reason: 'not_found' };
+      const obstacle = world.obstacles.get(id);
+      if (obstacle !== undefined) return { ok: false, reason: obstacle };
+      const delivery = again(found, world.nowMs);
+      world.deliveries = world.deliveries.map((each) => (each === found ? delivery : each));
+      return { ok: true, delivery };
+    },
+    redeliverRange: async (ou, id, query) => {
+      const ofSequence = world.deliveries.filter((each) => each.ou === ou && each.sequenceId === id);
+      if (ofSequence.length === 0 && !world.sequences.has(`${ou}/${id}`)) {
+        return { ok: false, reason: 'not_found' };
+      }
+      const start = query.after === null ? 0 : Number(query.after.slice('cursor-'.length));
+      if (Number.isNaN(start)) return { ok: false, reason: 'unknown_cursor' };
+      world.redeliveries.push(query);
+      const found = ofSequence
+        .filter(({ state }) => state === query.status)
+        .filter(({ createdAtMs }) => createdAtMs >= query.fromMs && createdAtMs <= query.toMs);
+      const queued = found.slice(start, start + world.redeliveredMax);
+      const end = start + queued.length;
+      return {
+        ok: true,
+        queued: queued.length,
+        lastDueAtMs: queued.length === 0 ? null : world.nowMs + (queued.length * 1_000) / query.ratePerSecond,
+        after: end < found.length ? `cursor-${end}` : null,
+      };
+    },
+    sendSample: async (ou, id) => {
+      const sequence = world.sequences.get(`${ou}/${id}`);
+      if (sequence === undefined) return { ok: false, reason: 'not_found' };
+      const { webhookUrl, emails } = sequence;
+      if (webhookUrl === null && emails.length === 0) return { ok: false, reason: 'nowhere' };
+      const fireId = 'fire-sample';
+      const common = { ou, fireId, sequenceId: id, createdAtMs: world.nowMs, dueAtMs: world.nowMs };
+      const deliveries = [
+        ...(webhookUrl === null ? [] : [aDelivery({ ...common, destination: webhookUrl })]),
+        ...emails.map((destination) => aDelivery({ ...common, channel: 'email', destination })),
+      ];
+      return { ok: true, fireId, deliveries };
     },
   };
 }
@@ -241,6 +341,19 @@ export function aDelivery(fields: Partial<Delivery> = {}): Delivery {
     createdAtMs: START_MS,
     dueAtMs: START_MS,
     updatedAtMs: START_MS,
+    ...fields,
+  };
+}
+
+export function aDestination(fields: Partial<DestinationStatus> = {}): DestinationStatus {
+  return {
+    id: 'dst-1',
+    ou: 'one',
+    channel: 'webhook',
+    url: 'https://one.example.com/hook',
+    pause: null,
+    ratePerSecond: null,
+    breaker: { state: 'closed', failuresInARow: 0, untilMs: null },
     ...fields,
   };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   aDelivery,
+  aDestination,
   aFire,
   MINIMAL_SEQUENCE,
   START_MS,
@@ -19,11 +20,20 @@ const ROUTES = (
     ['PATCH', '/sequences/{id}', { name: 'taken' }],
     ['DELETE', '/sequences/{id}'],
     ['POST', '/sequences/{id}/rotate-secret'],
+    ['POST', '/sequences/{id}/test'],
+    ['POST', '/sequences/{id}/redeliver', { from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' }],
     ['POST', '/ingest', { lead_id: 'l', event_type: 't' }],
     ['GET', '/sequence-events'],
     ['GET', '/sequence-events/fire-1'],
     ['GET', '/deliveries'],
     ['GET', '/deliveries/dlv-1'],
+    ['POST', '/deliveries/dlv-1/redeliver'],
+    ['GET', '/destinations'],
+    ['GET', '/destinations/dst-1'],
+    ['PATCH', '/destinations/dst-1', { rate_per_second: 5 }],
+    ['PUT', '/destinations/dst-1', { rate_per_second: 5 }],
+    ['POST', '/destinations/dst-1/pause'],
+    ['POST', '/destinations/dst-1/resume'],
     ['GET', '/rejected-events'],
   ] satisfies readonly (readonly [string, string, object?])[]
 ).map(([method, path, body]) => ({ method, path, body }));
@@ -33,6 +43,7 @@ async function apiWithOneOfEach() {
   const { id } = await api.create({ name: 'Belongs to one' });
   api.world.fires = [aFire({ sequenceName: 'Belongs to one' })];
   api.world.deliveries = [aDelivery({ destination: 'https://one.example.com/' })];
+  api.world.destinations = [aDestination()];
   const event = {
     reason: 'not_json',
     detail: 'Belongs to one',
@@ -85,12 +96,12 @@ describe('a token', () => {
 });
 
 describe('the OU of a token', () => {
-  it.each(ROUTES.filter(({ path }) => /{id}|-1$/.test(path)))(
+  it.each(ROUTES.filter(({ path }) => /{id}|-1/.test(path)))(
     'hides what belongs to another: $method $path is a 404',
     async ({ method, path, body }) => {
       const { call, id, world } = await apiWithOneOfEach();
       const foreign = await call(method, path.replace('{id}', id), { token: TOKEN_TWO, body });
-      const absent = await call(method, path.replace(/{id}|fire-1|dlv-1/, 'seq-absent'), {
+      const absent = await call(method, path.replace(/{id}|fire-1|dlv-1|dst-1/, 'seq-absent'), {
         token: TOKEN_TWO,
         body,
       });
@@ -100,7 +111,7 @@ describe('the OU of a token', () => {
     },
   );
 
-  it.each(['/sequences', '/sequence-events', '/deliveries', '/rejected-events'])(
+  it.each(['/sequences', '/sequence-events', '/deliveries', '/destinations', '/rejected-events'])(
     'is what %s lists, and nothing of another',
     async (path) => {
       const { call } = await apiWithOneOfEach();

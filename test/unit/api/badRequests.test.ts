@@ -299,6 +299,31 @@ describe('a bad query parameter is a 400 that names it', () => {
   });
 });
 
+describe('an id that cannot be one', () => {
+  /** A port of which no method may be called. */
+  const untouched = new Proxy({}, { get: () => () => Promise.reject(new Error('it was asked')) }) as never;
+
+  it.each([
+    ['GET', '/sequences/{id}', undefined],
+    ['PATCH', '/sequences/{id}', {}],
+    ['DELETE', '/sequences/{id}', undefined],
+    ['POST', '/sequences/{id}/test', undefined],
+    ['POST', '/sequences/{id}/redeliver', { from: '2026-01-01T00:00:00Z', to: '2026-01-01T00:00:00Z' }],
+    ['GET', '/sequence-events/{id}', undefined],
+    ['GET', '/deliveries/{id}', undefined],
+    ['POST', '/deliveries/{id}/redeliver', undefined],
+    ['GET', '/destinations/{id}', undefined],
+    ['POST', '/destinations/{id}/pause', undefined],
+  ])('is a 404 for %s %s, and reaches no store', async (method, path, body) => {
+    const ports = { catalog: untouched, fires: untouched, deliveries: untouched };
+    const { call } = startApi({ ...ports, destinations: untouched, redelivery: untouched });
+    expect((await call(method, path.replace('{id}', 'plausible'), { body })).status).toBe(500);
+    for (const id of ['a%00b', '%20', 'a%2Fb', 'x'.repeat(129)]) {
+      expect((await call(method, path.replace('{id}', id), { body })).status).toBe(404);
+    }
+  });
+});
+
 describe('a path or method that does not exist', () => {
   it.each([
     ['GET', '/'],

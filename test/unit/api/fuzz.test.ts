@@ -30,6 +30,12 @@ const FIELDS = [
   'events',
   'mode',
   'cooldown_seconds',
+  'from',
+  'to',
+  'status',
+  'after',
+  'reason',
+  'rate_per_second',
 ];
 
 /** Bodies that look right often enough to get past the first check. */
@@ -61,8 +67,15 @@ const segment = fc.oneof(
     'ingest',
     'sequence-events',
     'deliveries',
+    'destinations',
     'rejected-events',
     'rotate-secret',
+    'redeliver',
+    'test',
+    'pause',
+    'resume',
+    'docs',
+    'openapi.json',
     'x',
   ),
   fc
@@ -71,7 +84,7 @@ const segment = fc.oneof(
   fc.constantFrom('%', '%zz', '%00', '%ff', '..', '*', ':id'),
 );
 const parameter = fc.tuple(
-  fc.constantFrom('page', 'limit', 'sequence_id', 'lead_id', 'from', 'to', 'status', 'other'),
+  fc.constantFrom('page', 'limit', 'sequence_id', 'lead_id', 'from', 'to', 'status', 'paused', 'other'),
   fc.oneof(fc.constantFrom('1', '0', '%00', '%ff', '2026-01-01T00:00:00Z', 'dead'), segment),
 );
 const path = fc
@@ -128,7 +141,7 @@ const headerValue = fc.oneof(
 
 /** Every answer is what is documented: JSON or nothing, problems as RFC 9457 has them, and nothing from inside. */
 function expectDocumented({ status, headers, text, json }: Answer): void {
-  expect([200, 201, 202, 204, 400, 401, 404, 405, 413, 415]).toContain(status);
+  expect([200, 201, 202, 204, 400, 401, 404, 405, 409, 413, 415]).toContain(status);
   expect(headers.get('cache-control')).toBe('no-store');
   expect(headers.get('x-content-type-options')).toBe('nosniff');
   expect(text).not.toMatch(/node_modules|\n {4}at |\.ts:\d|st_one/);

@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import type { z } from 'zod';
+import { parseInstant } from '../model/instant.ts';
+import { formatMicros } from '../model/time.ts';
+import { batch, event, METADATA_BYTES_MAX } from './ingestSchema.ts';
+import type { IngestEvent } from './ports.ts';
+import { type FieldError, invalid, Problem } from './problem.ts';
+import { check } from './validation.ts';
+
+/** The events of a body, all of them or a Problem that names each bad one. */
+export function readEvents(body: unknown): readonly IngestEvent[] {
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'events')) {
+    return checkedEvents([body], () => '');
+  }
+  const result = check(batch, body);
+  if (!result.ok) throw invalid(result.errors, 'body');
+  return checkedEvents(result.value.events, (index) => `events[${index}]`);
+}
+
+function checkedEvents(
+  inputs: readonly unknown[],
+  pathOf: (index: number) => string,
+): readonly IngestEvent[] {
+  const results = inputs.map((input, index) => check(event, input, pathOf(index)));
+  const errors = results.flatMap((result) => (result.ok ? [] : result.errors));
+  if (errors.length > 0) throw invalid(errors, 'body');
+  const events = results.flatMap((result) => (result.ok ? [toIngestEvent(result.value)] : []));
+  refuseLargeMetadata(events, pathOf);
+  return events;
+}
+
+function toIngestEvent(input: z.infer<typeof event>): IngestEvent {
+  const created = input.created_at ?? input.timestamp;
+  const micros = created ? parseInstant(created) : undefined;
+  return {
+    id: input.id ?? randomUUID(),
+    leadId: input.lead_id,
+    eventType: input.event_type,
+    createdAt: micros === undefined ? null : formatMicros(micros),
+    metadata: input.metadata ?? null,
+  };
+}
+
+function refuseLargeMetadata(events: readonly IngestEvent[], pathOf: (index: number) => string): void {
+  const errors = events.flatMap((each, index): FieldError[] => {
+    const bytes = each.metadata === null ? 0 : Buffer.byteLength(JSON.stringify(each.metadata));
+    if (bytes <= METADATA_BYTES_MAX) return [];
+    const at = pathOf(index);
+    const limit = METADATA_BYTES_MAX.toLocaleString('en-US');
+    const message = `must be at most ${limit} bytes as JSON; got ${bytes.toLocaleString('en-US')}`;
+    return [{ path: at === '' ? 'metadata' : `${at}.metadata`, message }];
+  });
+  const first = errors[0];
+  if (first !== undefined) throw new Problem(413, `${first.path} ${first.message}`, { errors });
+}

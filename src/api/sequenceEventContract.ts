@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { DELIVERY_STATES } from '../model/delivery.ts';
+import { instant, instantText, leadIdText, pageFields, pageInfo, sequenceIdText } from './commonSchema.ts';
+import { DELIVERY_EXAMPLE, deliverySummary } from './deliveryContract.ts';
+import { endpoint, type Shown } from './endpoint.ts';
+import { exactObject } from './validation.ts';
+
+export const matchedEvent = z
+  .object({ id: z.string(), event_type: z.string(), created_at: instant })
+  .meta({ id: 'MatchedEvent' });
+
+const fire = z
+  .object({
+    id: z.string(),
+    sequence_id: z.string(),
+    sequence_name: z.string().meta({ description: 'At the time of the fire.' }),
+    lead_id: z.string(),
+    event_types: z.array(z.string()),
+    fired_at: instant.meta({ description: 'When the event arrived that completed the sequence.' }),
+    completed_at: instant.meta({ description: 'The time of the completing event.' }),
+    late: z.boolean().meta({ description: 'That event arrived out of order for its lead.' }),
+    events: z.array(matchedEvent).meta({
+      description: 'In the order of the steps where the sequence is ordered, else by time.',
+    }),
+    delivery: z.enum([...DELIVERY_STATES, 'none']).meta({
+      description: 'The least finished of the deliveries; none where there are none.',
+    }),
+    deliveries: z.array(deliverySummary),
+  })
+  .meta({ id: 'Fire' });
+
+export type FireView = Shown<z.infer<typeof fire>>;
+
+const fireFilters = exactObject({
+  ...pageFields,
+  sequence_id: sequenceIdText.optional(),
+  lead_id: leadIdText.optional(),
+  from: instantText.optional(),
+  to: instantText.optional(),
+});
+
+const { fire_id, sequence_id, created_at: _, ...DELIVERY_SUMMARY } = DELIVERY_EXAMPLE;
+const EXAMPLE: FireView = {
+  id: fire_id,
+  sequence_id,
+  sequence_name: 'Ready to buy',
+  lead_id: 'ada',
+  event_types: ['pricing_page', 'demo_request'],
+  fired_at: '2026-03-01T09:30:00.25Z',
+  completed_at: '2026-03-01T09:30:00Z',
+  late: false,
+  events: [
+    { id: 'e1', event_type: 'pricing_page', created_at: '2026-02-27T17:05:00Z' },
+    { id: 'e2', event_type: 'demo_request', created_at: '2026-03-01T09:30:00Z' },
+  ],
+  delivery: 'dead',
+  deliveries: [DELIVERY_SUMMARY],
+};
+
+export const listFires = endpoint({
+  name: 'listSequenceEvents',
+  method: 'get',
+  path: '/sequence-events',
+  tag: 'Fires',
+  summary: 'List fires',
+  description: 'Newest first. `from` and `to` are about `fired_at`, and both are included.',
+  query: fireFilters,
+  answer: {
+    status: 200,
+    description: 'A page of fires.',
+    schema: z.object({ events: z.array(fire), ...pageInfo }),
+  },
+  example: {
+    query: { lead_id: 'ada', from: '2026-03-01T00:00:00Z' },
+    answer: { events: [EXAMPLE], total: 1, page: 1, limit: 25 },
+  },
+});
+
+export const getFire = endpoint({
+  name: 'getSequenceEvent',
+  method: 'get',
+  path: '/sequence-events/{id}',
+  tag: 'Fires',
+  summary: 'Read a fire',
+  description: 'With the events that were matched and the state of each delivery.',
+  idOf: 'sequence event',
+  answer: { status: 200, description: 'The fire.', schema: fire },
+  example: { id: EXAMPLE.id, answer: EXAMPLE },
+});
