@@ -23,6 +23,10 @@ export const WEBHOOK_HEADERS = {
   'user-agent': '`sequence-triggers/<version>`.',
 };
 
+const SAMPLE_HEADER = {
+  'sequence-triggers-sample': '`true` on what `POST /sequences/{id}/test` sends: no lead completed anything.',
+};
+
 export const WEBHOOK_EXAMPLE: z.infer<typeof webhookBody> = {
   trigger: { id: 'seq-51d0', name: 'Ready to buy', type: 'sequence' },
   lead_id: 'ada',
@@ -38,10 +42,11 @@ export const WEBHOOK_DESCRIPTION =
 
 /** The `webhooks` of the document. */
 export function webhooks(schemaOf: (schema: z.ZodType) => object) {
-  const parameters = Object.entries(WEBHOOK_HEADERS).map(([name, description]) => ({
+  const headers = { ...WEBHOOK_HEADERS, ...SAMPLE_HEADER };
+  const parameters = Object.entries(headers).map(([name, description]) => ({
     name,
     in: 'header',
-    required: true,
+    required: name in WEBHOOK_HEADERS,
     description,
     schema: { type: 'string' },
   }));

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Config } from '../config/schema.ts';
 import { programVersion } from '../config/version.ts';
 import { Catalog } from '../engine/catalog.ts';
@@ -180,6 +181,9 @@ function createOutbox(
       version: programVersion(),
       timeoutMs,
       allowedCidrs: parseCidrs(config.webhookAllowCidrs),
+      connectionsMax: config.webhookConcurrency,
+      proxyUrl: config.webhookProxyUrl,
+      caPem: config.webhookCaFile === null ? null : readFileSync(config.webhookCaFile, 'utf8'),
     }),
     emailSender:
       smtpUrl === null || emailFrom === null

@@ -39,17 +39,20 @@ export function loadConfig(options: { env?: Environment; cwd?: string } = {}): C
   return {
     ...config,
     dataDir: resolve(cwd, config.dataDir),
-    natsCredsFile: config.natsCredsFile === null ? null : readablePath(resolve(cwd, config.natsCredsFile)),
+    natsCredsFile: readablePath('NATS_CREDS_FILE', config.natsCredsFile, cwd),
+    webhookCaFile: readablePath('WEBHOOK_CA_FILE', config.webhookCaFile, cwd),
   };
 }
 
 /** Without it every connection would fail, and only much later. */
-function readablePath(path: string): string {
+function readablePath(key: ConfigKey, relative: string | null, cwd: string): string | null {
+  if (relative === null) return null;
+  const path = resolve(cwd, relative);
   try {
     accessSync(path, constants.R_OK);
     return path;
   } catch {
-    throw new ConfigError(`NATS_CREDS_FILE is "${path}", which cannot be read; allowed: a readable file`);
+    throw new ConfigError(`${key} is "${path}", which cannot be read; allowed: a readable file`);
   }
 }
 

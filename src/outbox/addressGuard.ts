@@ -1,8 +1,18 @@
-import { lookup as systemLookup } from 'node:dns';
+import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
+
+/** Tells all addresses of a host name. */
+export type Lookup = (
+  hostname: string,
+  options: LookupOptions,
+  callback: (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]) => void,
+) => void;
+
+export const systemLookup: Lookup = (hostname, options, callback) =>
+  lookup(hostname, { ...options, all: true }, callback);
 
 /** A range of addresses that webhooks may reach although it is not public. */
 export interface Cidr {
@@ -21,16 +31,21 @@ export type UrlCheck =
 
 /** Public addresses by their range, yet the metadata service of a cloud answers there. */
 const METADATA_ADDRESSES = new Set(['168.63.129.16']);
+/** RFC 4291, section 2.5.5.1, as resolvers write it; ipaddr.js would take it for the mapped form. */
+const IPV4_COMPATIBLE = /^::\d+\./;
+/** RFC 6761, section 6.3. A proxy would resolve them to itself. */
+const LOCALHOST = /^(?:.+\.)?localhost\.?$/;
+const LOOPBACK_ADDRESSES = ['127.0.0.1', '::1'];
 const GLOBAL_UNICAST = ipaddr.IPv6.parse('2000::');
 const GLOBAL_UNICAST_PREFIX = 3;
 
-/** IPv6 ranges that carry an IPv4 address, and the byte at which it begins. */
-const EMBEDDINGS = [
-  { range: ipaddr.IPv6.parse('::ffff:0:0'), prefixLength: 96, offset: 12 },
-  { range: ipaddr.IPv6.parse('::ffff:0:0:0'), prefixLength: 96, offset: 12 },
-  { range: ipaddr.IPv6.parse('64:ff9b::'), prefixLength: 96, offset: 12 },
-  { range: ipaddr.IPv6.parse('2002::'), prefixLength: 16, offset: 2 },
-];
+/**
+ * IPv6 ranges of 96 bits whose traffic ends at the IPv4 address in the last 32: mapped addresses, and NAT64, which
+ * hosts without IPv4 need. Others that carry one (6to4, Teredo, translated, compatible) are refused as a whole.
+ */
+const EMBEDDINGS = [ipaddr.IPv6.parse('::ffff:0:0'), ipaddr.IPv6.parse('64:ff9b::')];
+const EMBEDDING_PREFIX = 96;
+const EMBEDDED_BYTES = 4;
 
 /** Reads a list such as `["127.0.0.0/8", "fd00::/8"]`. Throws an error that names the first bad entry. */
 export function parseCidrs(texts: readonly string[]): Cidr[] {
@@ -63,16 +78,23 @@ export function checkWebhookUrl(text: string, allowedCidrs: readonly Cidr[]): Ur
   }
   // The parser has turned 0x7f.1, 2130706433, 127.1 and the like into four decimal numbers already.
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  if (ipaddr.isValid(host)) {
-    const refusal = refusedRange(host, allowedCidrs);
-    if (refusal !== null)
-      return refuse('address_refused', `its address ${host} is ${refusal}, which is not allowed`);
-  }
+  const refusal = refusedHost(host, allowedCidrs);
+  if (refusal !== null)
+    return refuse('address_refused', `its address ${host} is ${refusal}, which is not allowed`);
   return { ok: true, url };
+}
+
+/** The same for a host as it stands in a URL. A name that means this machine by itself counts as its addresses. */
+function refusedHost(host: string, allowedCidrs: readonly Cidr[]): string | null {
+  if (ipaddr.isValid(host)) return refusedRange(host, allowedCidrs);
+  if (!LOCALHOST.test(host)) return null;
+  const refusals = LOOPBACK_ADDRESSES.map((address) => refusedRange(address, allowedCidrs));
+  return refusals.includes(null) ? null : 'loopback';
 }
 
 /** Why an address may not be reached, as a word such as `private` or `loopback`; null when it may. */
 export function refusedRange(text: string, allowedCidrs: readonly Cidr[]): string | null {
+  if (IPV4_COMPATIBLE.test(text)) return 'reserved';
   const address = ipaddr.parse(text);
   const effective = effectiveAddress(address);
   if (allowedCidrs.some((cidr) => contains(cidr, address) || contains(cidr, effective))) return null;
@@ -92,12 +114,12 @@ export class AddressRefusedError extends Error {
  * A resolver for `net.connect` that fails when any address of the name is refused. The connection then goes
  * to an address that was checked, so a name cannot change its meaning in between.
  */
-export function guardedLookup(allowedCidrs: readonly Cidr[]): LookupFunction {
+export function guardedLookup(allowedCidrs: readonly Cidr[], resolve: Lookup): LookupFunction {
   return (hostname, options, callback) => {
-    systemLookup(hostname, { ...options, all: true }, (error, addresses) => {
+    resolve(hostname, options, (error, addresses) => {
       const first = addresses?.[0];
       if (error !== null || first === undefined) {
-        callback(error ?? new Error(`${hostname} has no address`), '');
+        callback(error ?? noAddressError(hostname), '');
         return;
       }
       for (const { address } of addresses) {
@@ -106,10 +128,14 @@ export function guardedLookup(allowedCidrs: readonly Cidr[]): LookupFunction {
         callback(new AddressRefusedError(`${hostname} resolves to ${address}, which is ${refusal}`), '');
         return;
       }
-      if (options.all) callback(null, addresses);
+      if (options.all) callback(null, [...addresses]);
       else callback(null, first.address, first.family);
     });
   };
+}
+
+function noAddressError(hostname: string): Error {
+  return Object.assign(new Error(`${hostname} has no address`), { code: 'ENOTFOUND' });
 }
 
 function refuse(reason: Extract<UrlCheck, { ok: false }>['reason'], message: string): UrlCheck {
@@ -119,10 +145,8 @@ function refuse(reason: Extract<UrlCheck, { ok: false }>['reason'], message: str
 /** The IPv4 address that traffic to an IPv6 address ends at, where it carries one. */
 function effectiveAddress(address: Address): Address {
   if (!isIPv6(address)) return address;
-  const embedding = EMBEDDINGS.find(({ range, prefixLength }) => address.match(range, prefixLength));
-  if (embedding === undefined) return address;
-  const bytes = address.toByteArray();
-  return new ipaddr.IPv4(bytes.slice(embedding.offset, embedding.offset + 4));
+  if (!EMBEDDINGS.some((range) => address.match(range, EMBEDDING_PREFIX))) return address;
+  return new ipaddr.IPv4(address.toByteArray().slice(-EMBEDDED_BYTES));
 }
 
 function contains(cidr: Cidr, address: Address): boolean {

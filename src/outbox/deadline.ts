@@ -5,6 +5,11 @@ export class DeadlineError extends Error {
   }
 }
 
+/** What ends an attempt when the process goes down. */
+export function shutdownError(): DOMException {
+  return new DOMException('the process is going down', 'AbortError');
+}
+
 /**
  * Runs `work` under a deadline for all of it. Its signal aborts when the time is up or when `parent` does;
  * the result then is a `DeadlineError`, or an `AbortError`, even if the work does not heed the signal.
@@ -15,7 +20,7 @@ export async function withDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  const onParentAbort = () => controller.abort(new DOMException('the process is going down', 'AbortError'));
+  const onParentAbort = () => controller.abort(shutdownError());
   const timer = setTimeout(() => controller.abort(new DeadlineError(timeoutMs)), timeoutMs);
   // Listeners by hand: combined signals stay reachable from a parent that lives as long as the process.
   parent.addEventListener('abort', onParentAbort);

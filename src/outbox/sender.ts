@@ -1,6 +1,7 @@
 import type { Delivery } from '../model/delivery.ts';
 import type { Fire } from '../model/fire.ts';
 import type { Sequence } from '../model/sequence.ts';
+import type { ErrorKind } from './errorKind.ts';
 
 /** What a sender is given: the duty, what happened, and the sequence with its texts and secrets as they are now. */
 export interface Outgoing {
@@ -24,8 +25,8 @@ export interface SendFailure {
   readonly outcome: 'failed';
   /** HTTP status or SMTP reply code; null where there was no answer. */
   readonly status: number | null;
-  /** Kind of error in a word; null on a complete answer. */
-  readonly error: string | null;
+  /** null on a complete answer. */
+  readonly error: ErrorKind | null;
   readonly response: string | null;
   /** What happened, in a few words for people, without secrets. */
   readonly detail: string;
@@ -53,7 +54,7 @@ export function delivered(status: number | null, response: string | null): SendS
 }
 
 /** A failure without an answer, to be tried again. */
-export function noAnswer(error: string, detail: string): SendFailure {
+export function noAnswer(error: ErrorKind, detail: string): SendFailure {
   return {
     outcome: 'failed',
     status: null,
@@ -68,6 +69,6 @@ export function noAnswer(error: string, detail: string): SendFailure {
 }
 
 /** A failure that no further attempt can turn into a success. */
-export function permanentFailure(error: string, detail: string): SendFailure {
+export function permanentFailure(error: ErrorKind, detail: string): SendFailure {
   return { ...noAnswer(error, detail), permanent: true, concerns: 'message' };
 }

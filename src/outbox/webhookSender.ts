@@ -1,16 +1,21 @@
-import { Agent, type Dispatcher } from 'undici';
 import type { Fire } from '../model/fire.ts';
 import { formatMicros } from '../model/time.ts';
-import { AddressRefusedError, type Cidr, checkWebhookUrl, guardedLookup } from './addressGuard.ts';
-import { withDeadline } from './deadline.ts';
-import { delivered, noAnswer, type Outgoing, type Sender, type SendResult } from './sender.ts';
+import {
+  AddressRefusedError,
+  type Cidr,
+  checkWebhookUrl,
+  type Lookup,
+  systemLookup,
+} from './addressGuard.ts';
+import { Connections, ProxyError, type Route } from './connections.ts';
+import { exchange } from './exchange.ts';
+import { noAnswer, type Outgoing, type Sender, type SendResult } from './sender.ts';
 import { signatureHeaders, signingSecrets } from './signature.ts';
 import { transportError } from './transportError.ts';
+import { resultOf } from './webhookAnswer.ts';
 
-const RESPONSE_READ_BYTES_MAX = 16 * 1024;
-const RESPONSE_KEPT_BYTES_MAX = 1024;
-const RETRY_AFTER_MS_MAX = 24 * 60 * 60 * 1000;
-const STATUSES_WITH_RETRY_AFTER = new Set([429, 503]);
+/** URLs whose check is remembered, since most attempts go to few. */
+const ROUTES_MAX = 4_096;
 
 export interface WebhookSenderOptions {
   /** Of this program, for the user agent. */
@@ -18,7 +23,18 @@ export interface WebhookSenderOptions {
   /** For the whole attempt: name resolution, connection, headers and body. */
   readonly timeoutMs: number;
   readonly allowedCidrs: readonly Cidr[];
+  /** Connections to one origin, and to the proxy, at a time: as many as attempts under way. */
+  readonly connectionsMax?: number;
+  /** A forward proxy that all webhooks go through, with its credentials; null: none. */
+  readonly proxyUrl?: string | null;
+  /** Certificates in PEM form that are trusted beside the built-in ones. */
+  readonly caPem?: string | null;
+  /** Resolves host names; the system's unless told otherwise. */
+  readonly lookup?: Lookup;
 }
+
+/** A sample has the same body as a fire, so that a receiver can be tried with it: a header marks it. */
+const SAMPLE_HEADER = { 'sequence-triggers-sample': 'true' };
 
 /** The body of a webhook: exactly these keys. */
 export function webhookBody(fire: Fire): string {
@@ -36,25 +52,38 @@ export function webhookBody(fire: Fire): string {
 
 /**
  * Posts signed webhooks. An attempt succeeds on a complete 2xx answer, or one that reached the limit of what
- * is read. Redirects are not followed, since they could lead past the address guard.
+ * is read. Redirects are not followed, since they could lead past the address guard. Nothing is sent twice in one
+ * attempt, also not when a connection that was kept turns out to be closed.
  */
 export class WebhookSender implements Sender {
   readonly #options: WebhookSenderOptions;
-  readonly #agent: Agent;
+  readonly #connections: Connections;
+  readonly #userAgent: string;
+  /** Of URLs that were checked. Nothing of it changes with time: what a name resolves to is not in it. */
+  readonly #routes = new Map<string, Route>();
 
   constructor(options: WebhookSenderOptions) {
-    this.#options = options;
     const { timeoutMs, allowedCidrs } = options;
-    this.#agent = new Agent({
-      connect: { lookup: guardedLookup(allowedCidrs), timeout: timeoutMs },
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
+    this.#options = options;
+    this.#userAgent = `sequence-triggers/${options.version}`;
+    this.#connections = new Connections({
+      timeoutMs,
+      allowedCidrs,
+      perOriginMax: options.connectionsMax ?? 64,
+      proxyUrl: options.proxyUrl ?? null,
+      caPem: options.caPem ?? null,
+      lookup: options.lookup ?? systemLookup,
     });
+  }
+
+  /** Origins that connections are kept for. */
+  get originCount(): number {
+    return this.#connections.originCount;
   }
 
   async send(outgoing: Outgoing, signal: AbortSignal): Promise<SendResult> {
     try {
-      return await withDeadline(this.#options.timeoutMs, signal, (either) => this.#post(outgoing, either));
+      return await this.#post(outgoing, signal);
     } catch (error) {
       const { kind, detail } = transportError(error);
       return noAnswer(kind, detail);
@@ -62,74 +91,39 @@ export class WebhookSender implements Sender {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await this.#connections.destroy();
   }
 
   async #post({ delivery, fire, sequence, nowMs }: Outgoing, signal: AbortSignal): Promise<SendResult> {
-    // A lookup is never asked about a literal address, so that is checked here, on every attempt.
-    const check = checkWebhookUrl(delivery.destination, this.#options.allowedCidrs);
-    if (!check.ok) throw new AddressRefusedError(check.message);
-    const body = webhookBody(fire);
-    const answer = await this.#agent.request({
-      origin: check.url.origin,
-      path: check.url.pathname + check.url.search,
-      method: 'POST',
+    const route = this.#routes.get(delivery.destination) ?? this.#newRoute(delivery.destination);
+    const body = Buffer.from(webhookBody(fire));
+    const request = {
+      path: route.path,
+      method: 'POST' as const,
       headers: {
         'content-type': 'application/json',
-        'user-agent': `sequence-triggers/${this.#options.version}`,
+        'user-agent': this.#userAgent,
         ...signatureHeaders(fire.id, nowMs, body, signingSecrets(sequence, nowMs)),
+        ...(fire.isSample ? SAMPLE_HEADER : {}),
+        ...route.headers,
       },
       body,
-      signal,
-    });
-    const response = await readStart(answer.body);
-    return resultOf(answer, response, nowMs);
+      servername: route.servername,
+    };
+    const dispatcher = this.#connections.dispatcher(route);
+    const answer = await exchange(dispatcher, request, this.#options.timeoutMs, signal);
+    if (answer.status === 407 && route.origin === null)
+      throw new ProxyError('the proxy did not accept the credentials');
+    return resultOf(answer, nowMs);
   }
-}
 
-/** What an answer means: any 2xx is a delivery, everything else is to be tried again. */
-export function resultOf(
-  answer: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>,
-  response: string,
-  nowMs: number,
-): SendResult {
-  const status = answer.statusCode;
-  if (status >= 200 && status < 300) return delivered(status, response);
-  const redirect = status >= 300 && status < 400;
-  return {
-    outcome: 'failed',
-    status,
-    error: null,
-    response,
-    detail: `answered ${status}${redirect ? ' (redirects are not followed)' : ''}`,
-    retryAfterMs: STATUSES_WITH_RETRY_AFTER.has(status)
-      ? parseRetryAfter(answer.headers['retry-after'], nowMs)
-      : null,
-    permanent: false,
-    concerns: 'destination',
-    pauseReason: null,
-  };
-}
-
-/** Reads `Retry-After` as seconds or as an HTTP date, at most 24 hours; null when absent or unreadable. */
-export function parseRetryAfter(value: string | string[] | undefined, nowMs: number): number | null {
-  if (typeof value !== 'string') return null;
-  const text = value.trim();
-  const delayMs = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
-  if (Number.isNaN(delayMs)) return null;
-  return Math.min(Math.max(delayMs, 0), RETRY_AFTER_MS_MAX);
-}
-
-/** Reads up to the limit, then cuts the connection; returns the start as text. */
-async function readStart(body: Dispatcher.ResponseData['body']): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let readBytes = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    chunks.push(chunk);
-    readBytes += chunk.length;
-    if (readBytes >= RESPONSE_READ_BYTES_MAX) break;
+  /** A lookup is never asked about a literal address, so that is checked here. */
+  #newRoute(destination: string): Route {
+    const check = checkWebhookUrl(destination, this.#options.allowedCidrs);
+    if (!check.ok) throw new AddressRefusedError(check.message);
+    const route = this.#connections.route(check.url);
+    if (this.#routes.size >= ROUTES_MAX) this.#routes.clear();
+    this.#routes.set(destination, route);
+    return route;
   }
-  const kept = Buffer.concat(chunks).subarray(0, RESPONSE_KEPT_BYTES_MAX);
-  // In streaming mode the decoder leaves out a character that the cut went through.
-  return new TextDecoder().decode(kept, { stream: true });
 }

@@ -10,7 +10,8 @@ import type { OutboxOptions } from '../../src/outbox/options.ts';
 import { Outbox } from '../../src/outbox/outbox.ts';
 import { planDeliveries } from '../../src/outbox/plan.ts';
 import type { Log } from '../../src/outbox/ports.ts';
-import { WebhookSender } from '../../src/outbox/webhookSender.ts';
+import type { Outgoing, SendResult } from '../../src/outbox/sender.ts';
+import { WebhookSender, type WebhookSenderOptions } from '../../src/outbox/webhookSender.ts';
 import { DeliveryStore } from '../../src/store/deliveries.ts';
 import { DestinationStore } from '../../src/store/destinations.ts';
 import { type Environment, openEnvironment } from '../../src/store/environment.ts';
@@ -100,6 +101,21 @@ export function aDelivery(change: Partial<Delivery> & { readonly channel?: Chann
   };
 }
 
+/** A webhook sender that may reach the loopback, and nothing else that is private. */
+export function aWebhookSender(change: Partial<WebhookSenderOptions> = {}): WebhookSender {
+  return new WebhookSender({ version: '9.9.9', timeoutMs: 15_000, allowedCidrs: LOOPBACK, ...change });
+}
+
+/** One attempt at a webhook to this URL. */
+export function sendTo(
+  sender: WebhookSender,
+  url: string,
+  { fire = aFire(), sequence = aSequence(), nowMs = Date.now() }: Partial<Outgoing> = {},
+  signal = new AbortController().signal,
+): Promise<SendResult> {
+  return sender.send({ delivery: aDelivery({ destination: url }), fire, sequence, nowMs }, signal);
+}
+
 export interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
   readonly fields: object;
@@ -146,11 +162,7 @@ export function anOutbox(stores: Stores, setup: OutboxSetup): Outbox {
     destinations: stores.destinations,
     fires: stores.fires,
     sequenceOf: (ou, id) => sequences.find((sequence) => sequence.ou === ou && sequence.id === id),
-    webhookSender: new WebhookSender({
-      version: '9.9.9',
-      timeoutMs,
-      allowedCidrs: allowLoopback ? LOOPBACK : [],
-    }),
+    webhookSender: aWebhookSender({ timeoutMs, allowedCidrs: allowLoopback ? LOOPBACK : [] }),
     emailSender:
       smtpUrl === undefined
         ? null

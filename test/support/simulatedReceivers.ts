@@ -1,6 +1,7 @@
 import type { Delivery } from '../../src/model/delivery.ts';
 import { noAnswer, type Outgoing, permanentFailure, type SendResult } from '../../src/outbox/sender.ts';
-import { resultOf, webhookBody } from '../../src/outbox/webhookSender.ts';
+import { resultOf } from '../../src/outbox/webhookAnswer.ts';
+import { webhookBody } from '../../src/outbox/webhookSender.ts';
 import type { Chance, SimulatedProcess } from './simulatedTime.ts';
 
 /** What a destination does with what it is sent. */
@@ -81,16 +82,16 @@ export class SimulatedReceivers {
     const retryAfter = this.#chance.pick(RETRY_AFTER);
     switch (manner) {
       case 'takes':
-        return resultOf({ statusCode: this.#chance.pick([200, 202, 204]), headers: {} }, 'ok', nowMs);
+        return resultOf({ status: this.#chance.pick([200, 202, 204]), headers: {}, response: 'ok' }, nowMs);
       case 'throttles':
-        return resultOf({ statusCode: 429, headers: { 'retry-after': retryAfter } }, 'later', nowMs);
+        return resultOf({ status: 429, headers: { 'retry-after': retryAfter }, response: 'later' }, nowMs);
       case 'is gone':
-        return resultOf({ statusCode: 410, headers: {} }, 'gone', nowMs);
+        return resultOf({ status: 410, headers: {}, response: 'gone' }, nowMs);
       // What only a mail server can say.
       case 'refuses':
-        return permanentFailure('refused', REFUSED_DETAIL);
+        return permanentFailure('unsendable', REFUSED_DETAIL);
       default:
-        return resultOf({ statusCode: 500, headers: {} }, 'oops', nowMs);
+        return resultOf({ status: 500, headers: {}, response: 'oops' }, nowMs);
     }
   }
 

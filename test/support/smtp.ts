@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ParsedMail, simpleParser } from 'mailparser';
 import { SMTPServer } from 'smtp-server';
+import { selfSigned } from './certificates.ts';
 
 export interface ReceivedMail {
   readonly from: string;
@@ -196,18 +196,11 @@ export interface Certificate {
   remove(): void;
 }
 
-/** Makes a certificate for 127.0.0.1 that nobody but itself has signed, with the openssl of the system. */
+/** Makes a certificate for 127.0.0.1 that nobody but itself has signed. */
 export function makeCertificate(): Certificate {
   const directory = mkdtempSync(join(tmpdir(), 'sequence-triggers-certificate-'));
-  const [keyPath, certPath] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-  const words =
-    'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1';
-  const rest = ['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', keyPath, '-out', certPath];
-  execFileSync('openssl', [...words.split(' '), ...rest], { stdio: 'pipe' });
-  return {
-    key: readFileSync(keyPath, 'utf8'),
-    cert: readFileSync(certPath, 'utf8'),
-    certPath,
-    remove: () => rmSync(directory, { recursive: true, force: true }),
-  };
+  const certPath = join(directory, 'cert.pem');
+  const identity = selfSigned(['127.0.0.1']);
+  writeFileSync(certPath, identity.cert);
+  return { ...identity, certPath, remove: () => rmSync(directory, { recursive: true, force: true }) };
 }

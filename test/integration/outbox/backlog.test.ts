@@ -51,7 +51,7 @@ describe('a backlog of thousands of deliveries to a few destinations that are do
         await new Promise((resolve) => setImmediate(resolve));
         underWay -= 1;
         if (isUp) return delivered(200, '');
-        return { ...noAnswer('answered', 'answered 503'), status: 503, error: null, response: '' };
+        return { ...noAnswer('internal', 'answered 503'), status: 503, error: null, response: '' };
       },
       close: async () => {},
     };

@@ -25,7 +25,7 @@ let sent: Outgoing[];
 let answer: (outgoing: Outgoing, signal: AbortSignal) => Promise<SendResult>;
 
 const GONE: SendResult = {
-  ...noAnswer('', 'answered 410'),
+  ...noAnswer('internal', 'answered 410'),
   status: 410,
   error: null,
   pauseReason: 'answered 410 Gone',
@@ -118,7 +118,7 @@ describe('first attempts of one sequence and lead', () => {
   it('wait for no repetition: the one that failed is made again while the next go out', async () => {
     answer = async ({ fire, delivery }) =>
       fire.streamSequence === 1 && delivery.attemptsMade === 0
-        ? { ...noAnswer('', 'answered 500'), status: 500, error: null }
+        ? { ...noAnswer('internal', 'answered 500'), status: 500, error: null }
         : delivered(200, '');
     await start([sequence], { retryDelaysMs: [0, 300, 300] });
     await fireAll(stores, outbox, sequence, firesOf(sequence, ['ada', 'ada', 'ada']));
@@ -229,7 +229,8 @@ describe('a destination that fails', () => {
 
   it('is spared by its breaker, which takes no attempts from the deliveries that wait', async () => {
     let isUp = false;
-    answer = async () => (isUp ? delivered(200, '') : { ...noAnswer('', '500'), status: 500, error: null });
+    answer = async () =>
+      isUp ? delivered(200, '') : { ...noAnswer('internal', '500'), status: 500, error: null };
     const retryDelaysMs = [0, 60_000, 60_000];
     await start([sequence], { breaker: FAST, limits: limitsFor(8, 1), retryDelaysMs });
     await fireAll(stores, outbox, sequence, firesOf(sequence, leads(50)));
@@ -247,7 +248,12 @@ describe('a destination that fails', () => {
   });
 
   it('is not held against for what concerns one message alone', async () => {
-    const refused: SendResult = { ...noAnswer('', '451'), status: 451, error: null, concerns: 'message' };
+    const refused: SendResult = {
+      ...noAnswer('internal', '451'),
+      status: 451,
+      error: null,
+      concerns: 'message',
+    };
     answer = async ({ fire }) => (fire.streamSequence <= 10 ? refused : delivered(200, ''));
     const breaker = { ...FAST, pauseMsMin: 3_600_000, pauseMsMax: 3_600_000 };
     await start([sequence], { breaker, retryDelaysMs: [0] });

@@ -90,6 +90,9 @@ describe('where a value comes from', () => {
   it('takes relative paths from the working directory', () => {
     expect(load({ DATA_DIR: 'here' }).dataDir).toBe('/srv/app/here');
     expect(refusal({ NATS_CREDS_FILE: 'my.creds' })).toContain('"/srv/app/my.creds", which cannot be read');
+    expect(refusal({ WEBHOOK_CA_FILE: 'ca.pem' })).toContain(
+      'WEBHOOK_CA_FILE is "/srv/app/ca.pem", which cannot be read',
+    );
   });
 
   it('lets null in a file unset what may be unset, and nothing else', () => {

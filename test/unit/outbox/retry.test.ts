@@ -50,7 +50,12 @@ describe('what an attempt leaves behind', () => {
   });
 
   it('is dead at once when another attempt cannot help', () => {
-    const { delivery } = settle(aDelivery(), permanentFailure('x', 'no such user'), TIMES, policy(0.5));
+    const { delivery } = settle(
+      aDelivery(),
+      permanentFailure('unsendable', 'no such user'),
+      TIMES,
+      policy(0.5),
+    );
     expect(delivery).toMatchObject({ state: 'dead', reason: 'no such user', dueAtMs: null });
   });
 });
