@@ -5,6 +5,7 @@ import { benchFireLatency } from './fireLatency/index.ts';
 import { benchMatcher, MATCHER_VARIANTS } from './matcher/index.ts';
 import { NotInstalled } from './notInstalled.ts';
 import { parseRunOptions, UsageError } from './options.ts';
+import { benchOutbox, OUTBOX_VARIANTS } from './outbox/index.ts';
 import { benchPeers } from './peers/index.ts';
 import { type BenchOptions, type BenchReport, publish } from './report.ts';
 
@@ -20,6 +21,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   endToEnd: { variants: [], run: ({ scale }) => benchEndToEnd(scale) },
   checkpoint: { variants: [], run: ({ scale }) => benchCheckpoint(scale) },
   backlog: { variants: BACKLOG_VARIANTS, run: benchBacklog },
+  outbox: { variants: OUTBOX_VARIANTS, run: benchOutbox },
   peers: { variants: [], run: ({ scale }) => benchPeers(scale) },
 };
 
@@ -27,7 +29,7 @@ const USAGE = `usage: npm run bench -- [NAME ...] [--scale N] [--only VARIANT,..
   NAME     one of: ${Object.keys(BENCHMARKS).join(', ')}; all of them when absent
   --scale  share of the full workload, above 0 up to 1 (default 1)
   --only   some variants of the one benchmark named; matcher has: ${MATCHER_VARIANTS.join(', ')};
-           backlog has: ${BACKLOG_VARIANTS.join(', ')}`;
+           backlog has: ${BACKLOG_VARIANTS.join(', ')}; outbox has: ${OUTBOX_VARIANTS.join(', ')}`;
 
 async function main(): Promise<void> {
   const variants = Object.entries(BENCHMARKS).map(([name, benchmark]) => [name, benchmark.variants] as const);

@@ -35,6 +35,8 @@ export function limitsFor(attemptsMax: number, attemptsPerLaneMax: number): Outb
   };
 }
 
+export const DEFAULT_LIMITS = limitsFor(64, 8);
+
 export interface OutboxOptions {
   readonly queue: DeliveryQueue;
   readonly destinations: DestinationSettings;

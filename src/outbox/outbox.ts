@@ -7,10 +7,11 @@ import { type Clock, systemClock } from './clock.ts';
 import { Destinations } from './destinations.ts';
 import { idOf, Lane } from './lane.ts';
 import { LaneSet } from './laneSet.ts';
-import { limitsFor, type OutboxOptions } from './options.ts';
+import { DEFAULT_LIMITS, type OutboxOptions } from './options.ts';
 import { EMAIL_HELD_REASON } from './plan.ts';
 import type { DueRow } from './ports.ts';
 import { ProvenLanes } from './provenLanes.ts';
+import { readLanes } from './readLanes.ts';
 import { Recorder } from './recorder.ts';
 import { type RetryPolicy, settle, totalMs } from './retry.ts';
 import { send } from './send.ts';
@@ -60,7 +61,7 @@ export class Outbox {
   #mode: Mode = 'new';
 
   constructor(options: OutboxOptions) {
-    const { queue, log, metrics, limits = limitsFor(64, 8), breaker = DEFAULT_BREAKER } = options;
+    const { queue, log, metrics, limits = DEFAULT_LIMITS, breaker = DEFAULT_BREAKER } = options;
     const random = options.random ?? Math.random;
     this.#options = options;
     this.#slots = new Slots(limits, (lane) => this.#lanes.markReady(lane));
@@ -108,18 +109,19 @@ export class Outbox {
 
   /** Begins with everything that is due, and with what was held for a reason that is gone. */
   async start(): Promise<void> {
-    const { queue, log } = this.#options;
-    const lanes = queue.lanes();
-    const heldLanes = queue.heldLanes();
-    for (const { lane, dueAtMs } of lanes) {
-      // What is to be held is held at once, not when it is due.
-      this.#lanes.setAlarm(this.#lanes.lane(lane), this.#heldReason(lane) === null ? dueAtMs : 0);
-    }
     this.#mode = 'running';
-    for (const name of heldLanes) {
-      if (this.#heldReason(name) === null) void this.#release(this.#lanes.lane(name));
-    }
-    log.info({ lanes: lanes.length, heldLanes: heldLanes.length }, 'outbox started');
+    const { queue, log } = this.#options;
+    const counts = await readLanes(
+      queue,
+      this.#clock,
+      // What is to be held is held at once, not when it is due.
+      (lane, dueAtMs) =>
+        this.#lanes.setAlarm(this.#lanes.lane(lane), this.#heldReason(lane) === null ? dueAtMs : 0),
+      (lane) => {
+        if (this.#heldReason(lane) === null) void this.#release(this.#lanes.lane(lane));
+      },
+    );
+    log.info(counts, 'outbox started');
     this.#pump();
   }
 
@@ -225,11 +227,8 @@ export class Outbox {
       return;
     }
     const rate = this.#destinations.at(lane.name)?.ratePerSecond ?? this.#options.ratePerSecond ?? 0;
-    const mayAtMs = Math.max(
-      lane.pausedUntilMs,
-      lane.breaker.openUntilMs ?? 0,
-      rate === 0 ? 0 : lane.rate.nextMs,
-    );
+    const rateAtMs = rate === 0 ? 0 : lane.rate.nextMs;
+    const mayAtMs = Math.max(lane.pausedUntilMs, lane.breaker.openUntilMs ?? 0, rateAtMs);
     if (mayAtMs > nowMs) {
       this.#lanes.setAlarm(lane, mayAtMs);
       return;

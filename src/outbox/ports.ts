@@ -19,10 +19,10 @@ export type DueRow =
 
 /** The durable queue: due rows by lane (one destination each), and what becomes of them. */
 export interface DeliveryQueue {
-  /** Every lane with due rows and the time of its first one. */
-  lanes(): readonly { readonly lane: string; readonly dueAtMs: number }[];
-  /** Every lane with held rows. */
-  heldLanes(): readonly string[];
+  /** Lanes with due rows and the time of the first one, in the order of their names, from behind a lane on. */
+  lanes(after: string | null, count: number): readonly { readonly lane: string; readonly dueAtMs: number }[];
+  /** Lanes with held rows, in the same way. */
+  heldLanes(after: string | null, count: number): readonly string[];
   /** Whose the lane is, and what goes through it. */
   partsOf(lane: string): { readonly ou: OuId; readonly channel: Channel };
   laneOf(delivery: Pick<Delivery, 'ou' | 'channel' | 'destination'>): string;

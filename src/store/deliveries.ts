@@ -90,17 +90,21 @@ export class DeliveryStore {
     return partsOf(lane);
   }
 
-  /** Every lane that has due rows, with one seek per lane however long the lanes are. */
-  lanes(): LaneDue[] {
-    return firstOfEachLane(this.rows.due).map(([lane, dueAtMs]) => ({
+  /**
+   * Lanes that have due rows, in the order of their names, with one seek per lane however long the lanes are.
+   *
+   * @param after those behind this lane only
+   */
+  lanes(after: string | null = null, count = Number.POSITIVE_INFINITY): LaneDue[] {
+    return firstOfEachLane(this.rows.due, after, count).map(([lane, dueAtMs]) => ({
       lane: String(lane),
       dueAtMs: Number(dueAtMs),
     }));
   }
 
-  /** Every lane that has held rows. */
-  heldLanes(): string[] {
-    return firstOfEachLane(this.rows.held).map(([lane]) => String(lane));
+  /** Lanes that have held rows, in the same way. */
+  heldLanes(after: string | null = null, count = Number.POSITIVE_INFINITY): string[] {
+    return firstOfEachLane(this.rows.held, after, count).map(([lane]) => String(lane));
   }
 
   /** Some delivery that waits or is held in a lane; undefined when there is none. */
@@ -331,14 +335,16 @@ export interface DeliveryPlace {
   readonly id: DeliveryId;
 }
 
-function firstOfEachLane(table: DeliveryRows['due']): Key[] {
+function firstOfEachLane(table: DeliveryRows['due'], after: string | null, count: number): Key[] {
   const firsts: Key[] = [];
-  for (let start: Key = []; ; ) {
+  let start = after === null ? [] : endOf(after);
+  while (firsts.length < count) {
     const [key] = table.getKeys({ start, limit: 1 });
-    if (key === undefined) return firsts;
+    if (key === undefined) break;
     firsts.push(key);
     start = endOf(String(key[0]));
   }
+  return firsts;
 }
 
 /** Behind every key of a lane. */
@@ -346,9 +352,10 @@ function endOf(lane: string): Key {
   return [lane, Number.MAX_SAFE_INTEGER];
 }
 
+/** Due again after it was held, with the whole schedule before it: what was there to wait for is there now. */
 function dueNow(before: Delivery, nowMs: number): Delivery {
   const state = before.attemptsMade === 0 ? 'pending' : 'retrying';
-  return { ...before, state, reason: null, dueAtMs: nowMs, updatedAtMs: nowMs };
+  return { ...anew(before, nowMs, nowMs), state };
 }
 
 function anew(before: Delivery, nowMs: number, dueAtMs: number): Delivery {

@@ -187,7 +187,7 @@ function sortedEntries(row: object): [string, unknown][] {
 
 function judgeDelivery(world: World, delivery: Delivery): void {
   const { disk, receivers, profile, counts } = world;
-  const { id, state, attemptsMade, reason } = delivery;
+  const { id, state, attemptsMade, attemptsBefore, reason } = delivery;
   const fail = (what: string) => world.fail(`${id} is ${state} after ${attemptsMade} attempts: ${what}`);
   counts.deliveries++;
   const numbers = (disk.attempts.get(id) ?? []).map(({ number }) => number);
@@ -202,7 +202,7 @@ function judgeDelivery(world: World, delivery: Delivery): void {
       return;
     case 'dead': {
       counts.dead++;
-      const isExhausted = attemptsMade === profile.retryDelaysMs.length;
+      const isExhausted = attemptsMade - attemptsBefore === profile.retryDelaysMs.length;
       if (!isExhausted && reason !== REFUSED_DETAIL) fail(`it was given up early: ${reason}`);
       return;
     }

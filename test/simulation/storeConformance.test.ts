@@ -200,9 +200,12 @@ function drawOperation(chance: Chance, step: number): Operation {
   }
 }
 
+const lanesOf = (store: Store) => store.lanes(null, 100);
+const heldLanesOf = (store: Store) => store.heldLanes(null, 100);
+
 /** Holds, releases or gives up what is in a lane. */
 async function changeLane(store: Store, lane: number, kind: number, step: number): Promise<void> {
-  const name = (kind === 1 ? store.heldLanes() : store.lanes().map((due) => due.lane))[lane];
+  const name = (kind === 1 ? heldLanesOf(store) : lanesOf(store).map((due) => due.lane))[lane];
   if (name === undefined) return;
   if (kind === 0) await store.hold(name, 'no server', step);
   else if (kind === 1) await store.release(name, step);
@@ -211,7 +214,7 @@ async function changeLane(store: Store, lane: number, kind: number, step: number
 
 /** Records an attempt at the first delivery of a lane: delivered, dead, or to be made again. */
 async function attemptAnything(store: Store, lane: number, outcome: number, step: number): Promise<void> {
-  const name = store.lanes()[lane]?.lane;
+  const name = lanesOf(store)[lane]?.lane;
   const picked = name === undefined ? undefined : store.due(name, step, new Set(), 1).rows[0];
   if (picked?.kind !== 'delivery') return;
   const state = (['delivered', 'dead', 'retrying'] as const)[outcome]!;
@@ -252,14 +255,12 @@ function everythingIn(store: Store): object {
     leads: Array.from(store.allLeads(), ({ ou, leadId, state }) => `${ou}/${leadId}: ${state.join()}`).sort(),
     fires: OUS.flatMap((ou) => IDS.map((id) => store.fire(ou, `fire-${id}`) ?? null)),
     deliveries: OUS.flatMap((ou) => deliveryIds.map((id) => store.delivery(ou, id) ?? null)),
-    lanes: store.lanes(),
-    heldLanes: store.heldLanes(),
-    due: store
-      .lanes()
-      .flatMap(({ lane }) => [
-        store.due(lane, 20, new Set(), 3),
-        store.due(lane, Number.MAX_SAFE_INTEGER, everyOther, 100),
-      ]),
+    lanes: lanesOf(store),
+    heldLanes: heldLanesOf(store),
+    due: lanesOf(store).flatMap(({ lane }) => [
+      store.due(lane, 20, new Set(), 3),
+      store.due(lane, Number.MAX_SAFE_INTEGER, everyOther, 100),
+    ]),
   };
 }
 

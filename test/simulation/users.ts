@@ -3,7 +3,7 @@ import { aSequence } from '../support/outbox.ts';
 import type { Life } from './life.ts';
 import { changeName, type World } from './world.ts';
 
-/** Two differ in the query alone and share a lane. */
+/** Two differ in the query alone, and are two destinations all the same. */
 export const DESTINATIONS = [
   'https://one.example/hook',
   'https://one.example/hook?from=us',
@@ -29,8 +29,21 @@ export function returnSoon(world: World): void {
 }
 
 function changeSomething(world: World): void {
-  const act = world.chance.pick([create, edit, edit, edit, remove]);
+  const act = world.chance.pick([create, edit, edit, edit, remove, pauseOrResume]);
   act(world);
+}
+
+/** Pauses a destination, or resumes it when it is paused. */
+function pauseOrResume({ life, chance, profile, time }: World): void {
+  if (life?.isUp !== true || life.isStopping) return;
+  const { breaker: _breaker, ...destination } = life.outbox.destination({
+    ou: `ou-${chance.integer(1, profile.ous)}`,
+    channel: chance.happens(0.8) ? 'webhook' : 'email',
+    destination: chance.pick(DESTINATIONS),
+  });
+  const pause = destination.pause === null ? { sinceMs: time.nowMs, reason: 'asked to' } : null;
+  // It is cut off by a crash, like any request.
+  void life.outbox.setDestination({ ...destination, pause }).catch(() => {});
 }
 
 function create(world: World): void {

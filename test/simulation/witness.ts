@@ -57,8 +57,8 @@ export class Witness {
   queue(): DeliveryQueue {
     const database = this.#database;
     return {
-      lanes: () => database.lanes(),
-      heldLanes: () => database.heldLanes(),
+      lanes: (after, count) => database.lanes(after, count),
+      heldLanes: (after, count) => database.heldLanes(after, count),
       laneOf: (delivery) => database.laneOf(delivery),
       partsOf: (lane) => database.partsOf(lane),
       due: (lane, nowMs, skip, count) => database.due(lane, nowMs, skip, count),
@@ -87,12 +87,13 @@ export class Witness {
   }
 
   onSend({ delivery, fire, nowMs }: Outgoing): void {
-    const { id, attemptsMade, dueAtMs } = delivery;
+    const { id, attemptsMade, attemptsBefore, dueAtMs } = delivery;
     const { profile } = this.#world;
     const attempt = `attempt ${attemptsMade + 1} of ${id}`;
     if (!this.#database.isDurable(fire.id, id)) this.#fail(`${attempt} was sent before its row was on disk`);
     if (dueAtMs === null || dueAtMs > nowMs) this.#fail(`${attempt} was sent before it was due`);
-    if (attemptsMade >= profile.retryDelaysMs.length) this.#fail(`${attempt} is beyond the schedule`);
+    if (attemptsMade - attemptsBefore >= profile.retryDelaysMs.length)
+      this.#fail(`${attempt} is beyond the schedule`);
     if (this.#sent.get(id) === attemptsMade) this.#fail(`${attempt} was sent twice in one life`);
     if (this.#world.ended.has(id)) this.#fail(`${attempt} was sent after its end was on disk`);
     this.#sent.set(id, attemptsMade);

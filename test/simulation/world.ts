@@ -220,7 +220,20 @@ export class World {
     const { engine, outbox, database } = this.life!;
     // Hours of retries lie ahead, and a beat for checkpoints would fill them with steps.
     await this.#runUntil(settled(engine.drain()), 'the last checkpoint is never written');
-    const isIdle = (): boolean =>
+    let isResuming = false;
+    const resumeAll = async (): Promise<void> => {
+      isResuming = true;
+      for (const destination of [...outbox.destinationsSet()]) {
+        await outbox.setDestination({ ...destination, pause: null });
+      }
+      isResuming = false;
+    };
+    const isIdle = (): boolean => {
+      const isPaused = [...outbox.destinationsSet()].some(({ pause }) => pause !== null);
+      if (isPaused && !isResuming) void resumeAll();
+      return !isPaused && !isResuming && isAtRest();
+    };
+    const isAtRest = (): boolean =>
       outbox.entries.lanes === 0 && outbox.inFlight === 0 && database.isIdle && this.disk.due.size === 0;
     await this.#runUntil(isIdle, 'deliveries never come to an end, or lanes are never forgotten');
   }

@@ -187,13 +187,17 @@ export class SimulatedDatabase implements StateStorePort, DeliveryQueue, Destina
     return { delivery, attempts: this.#visible.attempts.get(id) ?? [] };
   }
 
-  lanes(): { readonly lane: string; readonly dueAtMs: number }[] {
-    const lanes = [...this.#visible.due.keys()].sort();
-    return lanes.map((lane) => ({ lane, dueAtMs: this.#visible.dueIn(lane)[0]!.dueAtMs }));
+  lanes(
+    after: string | null = null,
+    count = Number.POSITIVE_INFINITY,
+  ): { readonly lane: string; readonly dueAtMs: number }[] {
+    const lanes = [...this.#visible.due.keys()].sort().filter((lane) => after === null || lane > after);
+    return lanes.slice(0, count).map((lane) => ({ lane, dueAtMs: this.#visible.dueIn(lane)[0]!.dueAtMs }));
   }
 
-  heldLanes(): string[] {
-    return this.#visible.heldLanes();
+  heldLanes(after: string | null = null, count = Number.POSITIVE_INFINITY): string[] {
+    const lanes = this.#visible.heldLanes().filter((lane) => after === null || lane > after);
+    return lanes.slice(0, count);
   }
 
   laneOf(delivery: Pick<Delivery, 'ou' | 'channel' | 'destination'>): string {

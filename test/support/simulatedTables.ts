@@ -114,7 +114,15 @@ export class Tables {
   release(lane: string, nowMs: number): void {
     for (const before of this.heldIn(lane)) {
       const state = before.attemptsMade === 0 ? 'pending' : 'retrying';
-      this.#replace({ ...before, state, reason: null, dueAtMs: nowMs, updatedAtMs: nowMs });
+      const attemptsBefore = before.attemptsMade;
+      this.#replace({
+        ...before,
+        state,
+        reason: null,
+        dueAtMs: nowMs,
+        attemptsBefore,
+        updatedAtMs: nowMs,
+      });
     }
   }
 

@@ -51,8 +51,8 @@ async function reopen(): Promise<void> {
 function queueWith(change: Partial<DeliveryQueue>): DeliveryQueue {
   const { deliveries } = stores;
   return {
-    lanes: () => deliveries.lanes(),
-    heldLanes: () => deliveries.heldLanes(),
+    lanes: (after, count) => deliveries.lanes(after, count),
+    heldLanes: (after, count) => deliveries.heldLanes(after, count),
     laneOf: (delivery) => deliveries.laneOf(delivery),
     partsOf: (lane) => deliveries.partsOf(lane),
     due: (...query) => deliveries.due(...query),
