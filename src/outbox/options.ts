@@ -30,7 +30,7 @@ export function limitsFor(attemptsMax: number, attemptsPerLaneMax: number): Outb
     attemptsMax,
     attemptsPerLaneMax: Math.min(attemptsPerLaneMax, attemptsMax),
     attemptsToSuspectsMax: share(1 / 4),
-    attemptsToUntriedMax: share(1 / 4),
+    attemptsToUntriedMax: share(1 / 2),
     attemptsToUnprovenPerOriginMax: share(1 / 8),
   };
 }
