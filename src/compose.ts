@@ -3,6 +3,7 @@ import { type HttpServer, serveHttp } from './api/server.ts';
 import { apiPorts } from './composition/apiPorts.ts';
 import { type Core, loadCore } from './composition/core.ts';
 import { openStream } from './composition/events.ts';
+import { createSenders, type Senders } from './composition/senders.ts';
 import type { Config } from './config/schema.ts';
 import { lockDataDirectory } from './store/dataDirectory.ts';
 import type { TokenStore } from './store/tokens.ts';
@@ -36,8 +37,9 @@ export interface Program {
  * @throws Error in plain words when the store, the port or the embedded server cannot be had.
  */
 export async function startProgram(config: Config, log: Logger): Promise<Program> {
+  const senders = createSenders(config);
   const unlock = lockDataDirectory(config.dataDir);
-  const core = loadOrUnlock(config, log, unlock);
+  const core = loadOrUnlock(config, log, senders, unlock);
   let http: HttpServer | undefined;
   try {
     http = await serveHttp(createApp(apiPorts(config, core)), config.httpHost, config.httpPort);
@@ -63,9 +65,9 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
   }
 }
 
-function loadOrUnlock(config: Config, log: Logger, unlock: () => void): Core {
+function loadOrUnlock(config: Config, log: Logger, senders: Senders, unlock: () => void): Core {
   try {
-    return loadCore(config, log);
+    return loadCore(config, log, senders);
   } catch (error) {
     unlock();
     const problem = error instanceof Error ? error.message : String(error);

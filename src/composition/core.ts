@@ -1,18 +1,13 @@
 import { randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Config } from '../config/schema.ts';
-import { programVersion } from '../config/version.ts';
 import { Catalog } from '../engine/catalog.ts';
 import { Engine } from '../engine/engine.ts';
 import { Matcher } from '../matcher/matcher.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
-import { parseCidrs } from '../outbox/addressGuard.ts';
-import { EmailSender } from '../outbox/emailSender.ts';
 import { HistoryKeeper } from '../outbox/historyKeeper.ts';
 import { limitsFor, type OutboxOptions } from '../outbox/options.ts';
 import { Outbox } from '../outbox/outbox.ts';
 import { planDeliveries } from '../outbox/plan.ts';
-import { WebhookSender } from '../outbox/webhookSender.ts';
 import { DeliveryStore } from '../store/deliveries.ts';
 import { DestinationStore } from '../store/destinations.ts';
 import { checkEnvironment, type Environment, openEnvironment } from '../store/environment.ts';
@@ -24,9 +19,7 @@ import { digestOf, type MismatchPolicy, type Verdict } from '../stream/reconcile
 import type { StreamRoom } from '../stream/room.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
-
-/** Mail servers that scan contents take minutes to answer; giving up on them earlier sends copies. */
-const EMAIL_TIMEOUT_MS = 5 * 60_000;
+import type { Senders } from './senders.ts';
 
 /** What the last comparison of the stream with the lead states found, and what came of it. */
 export interface StreamPlace {
@@ -70,7 +63,7 @@ export interface Core {
  *
  * @throws Error in one line when the store is damaged or was written by a newer program
  */
-export function loadCore(config: Config, log: Logger): Core {
+export function loadCore(config: Config, log: Logger, senders: Senders): Core {
   const metrics = createMetrics();
   checkEnvironment(config.dataDir);
   const environment = openEnvironment(config.dataDir, (trouble) => {
@@ -97,6 +90,7 @@ export function loadCore(config: Config, log: Logger): Core {
   });
   const destinations = new DestinationStore(environment);
   const outbox = createOutbox(config, log, metrics, {
+    ...senders,
     queue: deliveries,
     destinations,
     fires,
@@ -172,23 +166,10 @@ function createOutbox(
   config: Config,
   log: Logger,
   metrics: Metrics,
-  stores: Pick<OutboxOptions, 'queue' | 'destinations' | 'fires' | 'sequenceOf'>,
+  parts: Pick<OutboxOptions, 'queue' | 'destinations' | 'fires' | 'sequenceOf'> & Senders,
 ): Outbox {
-  const { smtpUrl, emailFrom, webhookTimeoutMs: timeoutMs } = config;
   return new Outbox({
-    ...stores,
-    webhookSender: new WebhookSender({
-      version: programVersion(),
-      timeoutMs,
-      allowedCidrs: parseCidrs(config.webhookAllowCidrs),
-      connectionsMax: config.webhookConcurrency,
-      proxyUrl: config.webhookProxyUrl,
-      caPem: config.webhookCaFile === null ? null : readFileSync(config.webhookCaFile, 'utf8'),
-    }),
-    emailSender:
-      smtpUrl === null || emailFrom === null
-        ? null
-        : new EmailSender({ smtpUrl, from: emailFrom, timeoutMs: EMAIL_TIMEOUT_MS }),
+    ...parts,
     retryDelaysMs: config.retryScheduleMs,
     // Looking for secrets costs as much as storing an attempt, and none of the fields of these lines is one.
     log: log.child({}, { redact: [] }),

@@ -63,11 +63,13 @@ export function executablePath(env: Environment = process.env): string {
 
 /** The configuration for one log line: what is secret in it is hidden. */
 export function describeConfig(config: Config): Record<string, unknown> {
+  const secrets = [...SECRET_KEYS].map((key) => {
+    const name = propertyOf(key);
+    return [name, config[name] === null ? null : hide(key, config[name])] as const;
+  });
   return {
     ...config,
-    natsUrl: config.natsUrl === null ? null : hideUserInfo(config.natsUrl),
-    natsToken: config.natsToken === null ? null : HIDDEN,
-    smtpUrl: config.smtpUrl === null ? null : hideUserInfo(config.smtpUrl),
+    ...Object.fromEntries(secrets),
     apiTokens: config.apiTokens.map((entry) => `${entry.ou}=${HIDDEN}`),
   };
 }
@@ -144,6 +146,15 @@ function allowedFor(key: ConfigKey): string {
 }
 
 function show(key: ConfigKey, value: unknown): string {
-  if (!SECRET_KEYS.has(key)) return JSON.stringify(value).slice(0, 200);
+  return SECRET_KEYS.has(key) ? hide(key, value) : JSON.stringify(value).slice(0, 200);
+}
+
+/** What of a secret may be shown. */
+function hide(key: ConfigKey, value: unknown): string {
   return key.endsWith('_URL') && typeof value === 'string' ? hideUserInfo(value) : HIDDEN;
+}
+
+/** `NATS_URL` is `natsUrl` in the configuration. */
+function propertyOf(key: ConfigKey): keyof Config {
+  return key.toLowerCase().replace(/_(.)/g, (_match, letter: string) => letter.toUpperCase()) as keyof Config;
 }

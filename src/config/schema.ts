@@ -47,7 +47,7 @@ export const keys = {
 export type ConfigKey = keyof typeof keys;
 
 /** Keys whose values never appear in a message or a log line as they are. */
-export const SECRET_KEYS: ReadonlySet<string> = new Set<ConfigKey>([
+export const SECRET_KEYS: ReadonlySet<ConfigKey> = new Set<ConfigKey>([
   'API_TOKENS',
   'NATS_TOKEN',
   'NATS_URL',

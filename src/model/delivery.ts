@@ -55,7 +55,7 @@ export interface Attempt {
   readonly outcome: 'delivered' | 'failed';
   /** HTTP status, or the SMTP reply code; null where there was no answer. */
   readonly status: number | null;
-  /** Kind of error in a word (`timeout`, `connection_refused`, `address_refused`, `tls`, …); null on an answer. */
+  /** Kind of error in a word, of the outbox's closed list (`timeout`, `tls`, …); null on an answer. */
   readonly error: string | null;
   /** The first 1 KiB of the answer. */
   readonly response: string | null;

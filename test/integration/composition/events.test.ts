@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Core, loadCore } from '../../../src/composition/core.ts';
 import { openStream } from '../../../src/composition/events.ts';
+import { createSenders } from '../../../src/composition/senders.ts';
 import { type Config, loadConfig } from '../../../src/config/load.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
@@ -16,7 +17,7 @@ beforeEach(async () => {
   nats = await startNats();
   dataDir = temporaryDataDir();
   config = loadConfig({ env: { DATA_DIR: dataDir.path, NATS_URL: nats.url } });
-  core = loadCore(config, createLog({ level: 'fatal', format: 'json' }));
+  core = loadCore(config, createLog({ level: 'fatal', format: 'json' }), createSenders(config));
 });
 
 afterEach(async () => {

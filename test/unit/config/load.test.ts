@@ -223,6 +223,7 @@ describe('the redacted description', () => {
         NATS_TOKEN: 'hunter2',
         NATS_URL: 'nats://hunter2@broker:4222',
         SMTP_URL: 'smtp://me:hunter2@mail:587/?x=hunter2',
+        WEBHOOK_PROXY_URL: 'http://me:hunter2@proxy:3128',
         EMAIL_FROM: 'a@example.com',
       }),
     );
@@ -232,6 +233,7 @@ describe('the redacted description', () => {
       natsToken: '(hidden)',
       natsUrl: 'nats://(hidden)@broker:4222',
       smtpUrl: 'smtp://(hidden)@mail:587',
+      webhookProxyUrl: 'http://(hidden)@proxy:3128',
       httpPort: 8080,
     });
   });
