@@ -16,6 +16,7 @@ export interface Guard {
 const CATALOG = 'test/unit/engine/catalog.test.ts';
 const ENGINE_CRASH = 'test/simulation/engineCrash.test.ts';
 const OUTBOX = 'test/integration/outbox/durability.test.ts';
+const DESTINATIONS = 'test/integration/outbox/destinations.test.ts';
 const STORED_FIRES = 'test/unit/store/fires.test.ts';
 
 export const GUARDS: readonly Guard[] = [
@@ -173,10 +174,10 @@ export const GUARDS: readonly Guard[] = [
   },
   {
     invariant: 12,
-    keeps: 'a receiver that hangs gets its share of the slots and no more',
-    file: 'src/outbox/outbox.ts',
-    line: 'if (lane.inFlight.size >= limit) return;',
-    without: '',
+    keeps: 'a receiver that hangs gets its share of the attempts and no more',
+    file: 'src/outbox/slots.ts',
+    line: "return lane.underWay >= (lane.standing === 'proven' ? this.#limits.attemptsPerLaneMax : 1);",
+    without: 'return false;',
     heldBy: [OUTBOX],
   },
   {
@@ -210,5 +211,45 @@ export const GUARDS: readonly Guard[] = [
     line: 'if (owner !== undefined && owner !== identity && isAlive(owner)) {',
     without: 'if (owner === identity) {',
     heldBy: ['test/unit/store/dataDirectory.test.ts'],
+  },
+  {
+    invariant: 12,
+    keeps: 'untried destinations of one server share a small part of the attempts',
+    file: 'src/outbox/slots.ts',
+    line: "if (lane.standing === 'proven' || lane.origin === null || this.#hasRoom(lane.origin)) return false;",
+    without: "if (lane.origin === null || lane.standing !== 'gone') return false;",
+    heldBy: [DESTINATIONS],
+  },
+  {
+    invariant: 17,
+    keeps: 'a first attempt waits for that of an earlier fire of its sequence and lead',
+    file: 'src/outbox/lane.ts',
+    line: 'const isFree = !this.#firstAttempts.has(key) && !waiting.has(key);',
+    without: 'const isFree = true;',
+    heldBy: [DESTINATIONS],
+  },
+  {
+    invariant: 18,
+    keeps: 'nothing is sent to a destination that is paused',
+    file: 'src/outbox/outbox.ts',
+    line: 'if (pause) return pause.reason;',
+    without: '',
+    heldBy: [DESTINATIONS],
+  },
+  {
+    invariant: 19,
+    keeps: 'an address that a name resolves to is looked at before it is connected to',
+    file: 'src/outbox/addressGuard.ts',
+    line: 'if (refusal === null) continue;',
+    without: 'if (refusal !== undefined) continue;',
+    heldBy: ['test/integration/outbox/webhookAddresses.test.ts'],
+  },
+  {
+    invariant: 20,
+    keeps: 'a schema that the document refers to stands in it',
+    file: 'src/api/openapi.ts',
+    line: 'components.set(name, body);',
+    without: '',
+    heldBy: ['test/unit/api/openapi.test.ts'],
   },
 ];
