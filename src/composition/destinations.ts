@@ -20,8 +20,7 @@ export function destinationPort(core: Core): DestinationPort {
   const change = async (ou: OuId, id: DestinationId, changed: (current: Destination) => Destination) => {
     const found = find(ou, id);
     if (found === undefined) return undefined;
-    const { breaker: _breaker, ...current } = statusOf(found);
-    await outbox.setDestination(changed(current));
+    await outbox.changeDestination({ ou, channel: found.channel, destination: found.url }, changed);
     return statusOf(found);
   };
 
@@ -38,7 +37,9 @@ export function destinationPort(core: Core): DestinationPort {
       return found && { ...statusOf(found), ...deliveries.countIn(laneAt(ou, id), COUNT_MAX) };
     },
     pause: (ou, id, reason) =>
-      change(ou, id, (current) => ({ ...current, pause: current.pause ?? { sinceMs: Date.now(), reason } })),
+      change(ou, id, (current) =>
+        current.pause === null ? { ...current, pause: { sinceMs: Date.now(), reason } } : current,
+      ),
     resume: (ou, id) => change(ou, id, (current) => ({ ...current, pause: null })),
     setRate: (ou, id, ratePerSecond) => change(ou, id, (current) => ({ ...current, ratePerSecond })),
   };

@@ -165,14 +165,19 @@ export class Outbox {
   /**
    * Pauses or resumes a destination, or changes its rate. Resolves once that is on disk and what was held is due
    * again; a resume also closes its breaker.
+   *
+   * @param change gives the very object it was given when there is nothing to change
    */
-  async setDestination(destination: Destination): Promise<void> {
-    const { ou, channel, url } = destination;
-    await this.#destinations.set(destination);
-    const name = this.#options.queue.laneOf({ ou, channel, destination: url });
+  async changeDestination(
+    at: Pick<Delivery, 'ou' | 'channel' | 'destination'>,
+    change: (current: Destination) => Destination,
+  ): Promise<void> {
+    const { queue, destinations } = this.#options;
+    const { before } = await this.#destinations.change(destinations.destinationOf(at), change);
+    const name = queue.laneOf(at);
     const lane = this.#lanes.lane(name);
     lane.forgetAhead();
-    if (this.#heldReason(name) === null) {
+    if (before.pause !== null && this.#heldReason(name) === null) {
       lane.breaker.succeeded();
       await this.#release(lane);
     } else {
@@ -331,17 +336,13 @@ export class Outbox {
   }
 
   #pause(delivery: Delivery, reason: string, nowMs: number): void {
-    const { breaker: _breaker, ...destination } = this.destination(delivery);
-    if (destination.pause !== null) return;
     const { log, queue } = this.#options;
-    const { ou, id, channel } = destination;
-    log.warn({ ou, destinationId: id, channel, reason }, 'a destination is paused');
-    const lane = this.#lanes.lane(queue.laneOf(delivery));
-    void this.#follow(
-      lane,
-      this.setDestination({ ...destination, pause: { sinceMs: nowMs, reason } }),
-      () => {},
+    const { ou, channel } = delivery;
+    log.warn({ ou, channel, sequenceId: delivery.sequenceId, reason }, 'a destination is paused');
+    const paused = this.changeDestination(delivery, (current) =>
+      current.pause === null ? { ...current, pause: { sinceMs: nowMs, reason } } : current,
     );
+    void this.#follow(this.#lanes.lane(queue.laneOf(delivery)), paused, () => {});
   }
 
   /** Moves a row that cannot be read out of the way of its lane. */

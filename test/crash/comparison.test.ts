@@ -63,6 +63,7 @@ const delivery = {
   sequence_id: 'seq-1',
   destination: URL_OF_HOOK,
   state: 'delivered',
+  attempts: 1,
 };
 const text = JSON.stringify({
   trigger: { id: 'seq-1', name: 'a then b', type: 'sequence' },
@@ -145,6 +146,17 @@ it.each<[string, RegExp, Partial<Observed>, Partial<History>?]>([
   ['what a process says of itself', /ended by itself/, { troubles: ['the program ended by itself'] }],
 ])('finds %s', (_what, sentence, change, inHistory) => {
   expect(seen(change, inHistory)).toContainEqual(expect.stringMatching(sentence));
+});
+
+it('lets a repetition go where a later version of the sequence points, and nothing else', () => {
+  const url = `${URL_OF_HOOK}/later`;
+  const later = { ...version, version: 2, body: { ...body, webhook_url: url } };
+  const made = [...changes, { position: 3, ou: 'alpha', id: 'seq-1', after: later }];
+  const moved = { ...delivery, destination: url, attempts: 2 };
+  const arrived = { received: [request, { ...request, path: new URL(url).pathname }] };
+  expect(seen(arrived, { deliveries: [moved] }, made)).toEqual([]);
+  expect(seen(arrived, { deliveries: [{ ...moved, attempts: 1 }] }, made)).not.toEqual([]);
+  expect(seen(arrived, { deliveries: [moved] })).not.toEqual([]);
 });
 
 it('verifies no signature where a kill has cut off the answer that told the first secret', () => {

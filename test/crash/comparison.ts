@@ -25,7 +25,7 @@ export function differences(
     ...observed.troubles.map((what) => ({ what })),
     ...historyDifferences(expected, histories),
     ...histories.flatMap(deliveryDifferences),
-    ...receivedDifferences(expected, histories, received, secretsOf(changes)),
+    ...receivedDifferences(expected, histories, received, secretsOf(changes), changes),
     ...rejectionDifferences(expected, histories),
     ...positionDifferences(observed, changes),
   ];
@@ -68,6 +68,7 @@ function receivedDifferences(
   histories: readonly History[],
   received: readonly ReceivedRequest[],
   secrets: ReadonlyMap<string, readonly string[] | null>,
+  changes: readonly MadeChange[],
 ): Difference[] {
   const requestsById = grouped(received, ({ id }) => id);
   const found: Difference[] = [];
@@ -79,7 +80,8 @@ function receivedDifferences(
       requestsById.delete(view.id);
       if (fire === undefined) continue;
       const known = secrets.get(fire.sequence.id) ?? null;
-      for (const what of faultsOf(fire, deliveriesByFire.get(view.id) ?? [], requests, known)) {
+      const laterUrls = laterUrlsOf(fire, changes);
+      for (const what of faultsOf(fire, deliveriesByFire.get(view.id) ?? [], requests, known, laterUrls)) {
         found.push({ what, fire, detail: { view, requests } });
       }
     }
@@ -95,9 +97,13 @@ function faultsOf(
   deliveries: readonly DeliveryView[],
   requests: readonly ReceivedRequest[],
   secrets: readonly string[] | null,
+  laterUrls: readonly string[],
 ): string[] {
   const { webhook_url: url } = fire.sequence.body;
-  const states = deliveries.map(({ destination, state }) => `${state} ${destination}`);
+  // A repetition goes where the sequence points by then.
+  const isMoved = ({ destination, attempts }: DeliveryView) =>
+    attempts > 1 && laterUrls.includes(destination);
+  const states = deliveries.map((one) => `${one.state} ${isMoved(one) ? url : one.destination}`);
   const wanted = url === null ? [] : [`${fire.stale ? 'skipped_stale' : 'delivered'} ${url}`];
   const faults: string[] = [];
   if (!isDeepStrictEqual(states, wanted)) faults.push(`deliveries ${states} instead of ${wanted}`);
@@ -107,10 +113,19 @@ function faultsOf(
   }
   if (!requests.some(({ status }) => status < 300)) faults.push('a webhook that was never received');
   if (requests.some(({ body }) => body !== bodyOf(fire))) faults.push('a webhook with another body');
-  if (requests.some(({ path }) => path !== new URL(url).pathname)) faults.push('a webhook to another path');
+  const paths = (deliveries.some(isMoved) ? [url, ...laterUrls] : [url]).map((one) => new URL(one).pathname);
+  if (requests.some(({ path }) => !paths.includes(path))) faults.push('a webhook to another path');
   if (requests.some((request) => !isSigned(request, secrets)))
     faults.push('a webhook with a wrong signature');
   return faults;
+}
+
+/** Where the sequence pointed after the fire. */
+function laterUrlsOf({ sequence }: ExpectedFire, changes: readonly MadeChange[]): string[] {
+  return changes.flatMap(({ id, after }) => {
+    const isLater = id === sequence.id && after !== null && after.version > sequence.version;
+    return isLater && after.body.webhook_url !== null ? [after.body.webhook_url] : [];
+  });
 }
 
 function bodyOf({ sequence, leadId, events }: ExpectedFire): string {

@@ -26,6 +26,8 @@ export interface DeliveryView {
   readonly sequence_id: string;
   readonly destination: string;
   readonly state: string;
+  /** How many were made. */
+  readonly attempts: number;
 }
 
 export interface RejectedView {

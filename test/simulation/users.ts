@@ -36,14 +36,18 @@ function changeSomething(world: World): void {
 /** Pauses a destination, or resumes it when it is paused. */
 function pauseOrResume({ life, chance, profile, time }: World): void {
   if (life?.isUp !== true || life.isStopping) return;
-  const { breaker: _breaker, ...destination } = life.outbox.destination({
+  const destination = {
     ou: `ou-${chance.integer(1, profile.ous)}`,
-    channel: chance.happens(0.8) ? 'webhook' : 'email',
+    channel: chance.happens(0.8) ? ('webhook' as const) : ('email' as const),
     destination: chance.pick(DESTINATIONS),
-  });
-  const pause = destination.pause === null ? { sinceMs: time.nowMs, reason: 'asked to' } : null;
+  };
+  const pause = { sinceMs: time.nowMs, reason: 'asked to' };
+  const change = life.outbox.changeDestination(destination, (current) => ({
+    ...current,
+    pause: current.pause === null ? pause : null,
+  }));
   // It is cut off by a crash, like any request.
-  void life.outbox.setDestination({ ...destination, pause }).catch(() => {});
+  void change.catch(() => {});
 }
 
 function create(world: World): void {

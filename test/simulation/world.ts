@@ -1,4 +1,5 @@
 import type { Delivery, DeliveryId } from '../../src/model/delivery.ts';
+import type { Destination } from '../../src/model/destination.ts';
 import { SimulatedReceivers } from '../support/simulatedReceivers.ts';
 import { SimulatedRejectedStream, SimulatedStream } from '../support/simulatedStream.ts';
 import { Tables } from '../support/simulatedTables.ts';
@@ -222,15 +223,17 @@ export class World {
     await this.#runUntil(settled(engine.drain()), 'the last checkpoint is never written');
     let isResuming = false;
     const resumeAll = async (): Promise<void> => {
-      isResuming = true;
-      for (const destination of [...outbox.destinationsSet()]) {
-        await outbox.setDestination({ ...destination, pause: null });
+      for (const { ou, channel, url } of [...outbox.destinationsSet()]) {
+        await outbox.changeDestination({ ou, channel, destination: url }, resumed);
       }
       isResuming = false;
     };
     const isIdle = (): boolean => {
       const isPaused = [...outbox.destinationsSet()].some(({ pause }) => pause !== null);
-      if (isPaused && !isResuming) void resumeAll();
+      if (isPaused && !isResuming) {
+        isResuming = true;
+        this.time.after(0, () => void resumeAll());
+      }
       return !isPaused && !isResuming && isAtRest();
     };
     const isAtRest = (): boolean =>
@@ -318,4 +321,8 @@ export function addCounts(sum: Counts | null, counts: Counts): Counts {
   const total = { ...counts };
   for (const name of Object.keys(total) as (keyof Counts)[]) total[name] += sum?.[name] ?? 0;
   return total;
+}
+
+function resumed(destination: Destination): Destination {
+  return { ...destination, pause: null };
 }

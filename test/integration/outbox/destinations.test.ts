@@ -178,14 +178,21 @@ describe('a destination that wants no more', () => {
     expect(sent).toHaveLength(attempts);
 
     answer = async () => delivered(200, '');
-    const { breaker: _breaker, ...paused } = outbox.destination({
-      ou: 'acme',
-      channel: 'webhook',
-      destination: 'http://host/hook',
-    });
-    await outbox.setDestination({ ...paused, pause: null });
+    const at = { ou: 'acme', channel: 'webhook', destination: 'http://host/hook' } as const;
+    await outbox.changeDestination(at, (current) => ({ ...current, pause: null }));
     await until(() => counts().delivered === 7);
     expect([...stores.destinations.all()]).toEqual([]);
+  });
+
+  it('keeps its pause when its rate is changed at the same moment', async () => {
+    await start([sequence]);
+    const at = { ou: 'acme', channel: 'webhook', destination: 'http://host/hook' } as const;
+    await Promise.all([
+      outbox.changeDestination(at, (current) => ({ ...current, pause: { sinceMs: 1, reason: 'a' } })),
+      outbox.changeDestination(at, (current) => ({ ...current, ratePerSecond: 7 })),
+    ]);
+    expect(outbox.destination(at)).toMatchObject({ pause: { reason: 'a' }, ratePerSecond: 7 });
+    expect(stores.destinations.all()).toMatchObject([{ pause: { reason: 'a' }, ratePerSecond: 7 }]);
   });
 
   it('may say so with a success', async () => {
