@@ -23,13 +23,15 @@ export interface Destination {
 /** closed: attempts are made · open: none until `untilMs` · half_open: one is under way, to see how it goes. */
 export type BreakerState = 'closed' | 'open' | 'half_open';
 
+export interface BreakerStatus {
+  readonly state: BreakerState;
+  /** Failed attempts since the last success, as far as this process saw them. */
+  readonly failuresInARow: number;
+  /** When an open breaker lets the next attempt through; null otherwise. */
+  readonly untilMs: number | null;
+}
+
 /** A destination as it stands at this moment. */
 export interface DestinationStatus extends Destination {
-  readonly breaker: {
-    readonly state: BreakerState;
-    /** Failed attempts since the last success, as far as this process saw them. */
-    readonly failuresInARow: number;
-    /** When an open breaker lets the next attempt through; null otherwise. */
-    readonly untilMs: number | null;
-  };
+  readonly breaker: BreakerStatus;
 }

@@ -1,4 +1,4 @@
-import type { BreakerState } from '../model/destination.ts';
+import type { BreakerState, BreakerStatus } from '../model/destination.ts';
 
 export interface BreakerSettings {
   /** So many failures in a row open it, once they have gone on for `streakMsMin`: a short restart does not. */
@@ -15,6 +15,9 @@ export const DEFAULT_BREAKER: BreakerSettings = {
   pauseMsMin: 5_000,
   pauseMsMax: 5 * 60_000,
 };
+
+/** Of a destination that nothing is known of. */
+export const UNTRIED: BreakerStatus = { state: 'closed', failuresInARow: 0, untilMs: null };
 
 const JITTER = 0.2;
 
@@ -50,6 +53,14 @@ export class Breaker {
   /** When an open breaker lets an attempt through; null while it is not open. */
   get openUntilMs(): number | null {
     return this.#isProbing ? null : this.#openUntilMs;
+  }
+
+  status(nowMs: number): BreakerStatus {
+    return {
+      state: this.state(nowMs),
+      failuresInARow: this.#failuresInARow,
+      untilMs: this.openUntilMs,
+    };
   }
 
   state(nowMs: number): BreakerState {

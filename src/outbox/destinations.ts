@@ -29,6 +29,11 @@ export class Destinations {
     return this.#byLane.values();
   }
 
+  /** Resolves when the changes that were asked for so far are made. */
+  settled(): Promise<void> {
+    return this.#last;
+  }
+
   /**
    * Changes what is set of a destination, after the changes that were asked for before. Resolves when it is on disk;
    * it is in force from then on.

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Delivery } from '../model/delivery.ts';
 import type { Destination, DestinationStatus } from '../model/destination.ts';
 import { originOf, reportAttempt } from './attemptReport.ts';
-import { Breaker, DEFAULT_BREAKER } from './breaker.ts';
+import { Breaker, DEFAULT_BREAKER, UNTRIED } from './breaker.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Destinations } from './destinations.ts';
 import { idOf, Lane } from './lane.ts';
@@ -71,15 +71,10 @@ export class Outbox {
     this.#destinations = new Destinations(options.destinations, ({ ou, channel, url }) =>
       queue.laneOf({ ou, channel, destination: url }),
     );
-    this.#lanes = new LaneSet(
-      (name) =>
-        new Lane(
-          name,
-          queue.partsOf(name).ou,
-          new Breaker(breaker, random),
-          this.#proven.has(name) ? 'proven' : 'untried',
-        ),
-    );
+    this.#lanes = new LaneSet((name) => {
+      const standing = this.#proven.has(name) ? 'proven' : 'untried';
+      return new Lane(name, queue.partsOf(name).ou, new Breaker(breaker, random), standing);
+    });
     this.#recorder = new Recorder({
       queue,
       log,
@@ -128,7 +123,7 @@ export class Outbox {
   /** Tells that these deliveries are on disk now. Those due at once are attempted at once. */
   wake(deliveries: readonly Delivery[]): void {
     if (this.#mode !== 'running') return;
-    for (const delivery of deliveries) this.#setAlarm(delivery);
+    for (const delivery of deliveries) this.#enter(delivery);
     this.#pump();
   }
 
@@ -152,14 +147,7 @@ export class Outbox {
     const name = this.#options.queue.laneOf(delivery);
     const destination = this.#destinations.at(name) ?? this.#options.destinations.destinationOf(delivery);
     const breaker = this.#lanes.find(name)?.breaker;
-    return {
-      ...destination,
-      breaker: {
-        state: breaker?.state(this.#clock.nowMs()) ?? 'closed',
-        failuresInARow: breaker?.failuresInARow ?? 0,
-        untilMs: breaker?.openUntilMs ?? null,
-      },
-    };
+    return { ...destination, breaker: breaker?.status(this.#clock.nowMs()) ?? UNTRIED };
   }
 
   /**
@@ -385,13 +373,23 @@ export class Outbox {
 
   #recorded(lane: Lane, delivery: Delivery): void {
     lane.taken.delete(delivery.id);
-    this.#setAlarm(delivery);
+    this.#enter(delivery);
     this.#lanes.markReady(lane);
   }
 
-  #setAlarm(delivery: Delivery): void {
-    if (delivery.dueAtMs === null) return;
-    this.#lanes.setAlarm(this.#lanes.lane(this.#options.queue.laneOf(delivery)), delivery.dueAtMs);
+  /** Sees to a row that is in the store now. */
+  #enter(delivery: Delivery): void {
+    const { dueAtMs, state } = delivery;
+    if (dueAtMs === null && state !== 'held') return;
+    const lane = this.#lanes.lane(this.#options.queue.laneOf(delivery));
+    if (dueAtMs !== null) {
+      this.#lanes.setAlarm(lane, dueAtMs);
+      return;
+    }
+    // The destination may have been resumed since it was decided that the row is held.
+    void this.#destinations.settled().then(() => {
+      if (this.#heldReason(lane.name) === null) void this.#release(lane);
+    });
   }
 
   #forgetIfIdle(lane: Lane): void {

@@ -4,6 +4,7 @@ import type { Fire } from '../../../src/model/fire.ts';
 import type { Sequence } from '../../../src/model/sequence.ts';
 import { limitsFor } from '../../../src/outbox/options.ts';
 import type { Outbox } from '../../../src/outbox/outbox.ts';
+import { planDeliveries } from '../../../src/outbox/plan.ts';
 import { delivered, noAnswer, type Outgoing, type SendResult } from '../../../src/outbox/sender.ts';
 import {
   aDataDir,
@@ -193,6 +194,46 @@ describe('a destination that wants no more', () => {
     ]);
     expect(outbox.destination(at)).toMatchObject({ pause: { reason: 'a' }, ratePerSecond: 7 });
     expect(stores.destinations.all()).toMatchObject([{ pause: { reason: 'a' }, ratePerSecond: 7 }]);
+  });
+
+  it('hands out what is recorded as held only after it was resumed', async () => {
+    let isGone = true;
+    const release: Array<() => void> = [];
+    const { deliveries } = stores;
+    const queue = new Proxy(deliveries, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== 'function') return value;
+        if (name !== 'recordAttempts') return value.bind(target);
+        return async (settlements: Parameters<typeof deliveries.recordAttempts>[0]) => {
+          if (isGone) await new Promise<void>((resolve) => void release.push(resolve));
+          return deliveries.recordAttempts(settlements);
+        };
+      },
+    });
+    answer = async () => (isGone ? GONE : delivered(200, ''));
+    await start([sequence], { queue });
+    await fireAll(stores, outbox, sequence, firesOf(sequence, ['ada']));
+    const at = { ou: 'acme', channel: 'webhook', destination: 'http://host/hook' } as const;
+    await until(() => release.length === 1 && outbox.destination(at).pause !== null);
+    isGone = false;
+    await outbox.changeDestination(at, (current) => ({ ...current, pause: null }));
+    release[0]!();
+    await until(() => counts().delivered === 1);
+  });
+
+  it('hands out a fire that was planned as held and comes to be stored only after it was resumed', async () => {
+    await start([sequence]);
+    const at = { ou: 'acme', channel: 'webhook', destination: 'http://host/hook' } as const;
+    await outbox.changeDestination(at, (current) => ({ ...current, pause: { sinceMs: 1, reason: 'a' } }));
+    const [fire] = firesOf(sequence, ['ada']) as [Fire];
+    const pauseReason = () => outbox.heldReason(at);
+    const options = { emailConfigured: true, pauseReason, nowMs: Date.now() };
+    const deliveries = planDeliveries(fire, sequence, options);
+    expect(deliveries).toMatchObject([{ state: 'held' }]);
+    await outbox.changeDestination(at, (current) => ({ ...current, pause: null }));
+    outbox.wake(await stores.fires.commitFires([{ fire, deliveries }]).flushed);
+    await until(() => counts().delivered === 1);
   });
 
   it('may say so with a success', async () => {
