@@ -84,7 +84,9 @@ export class Outbox {
       },
       onFailed: (lane, { delivery }) => {
         lane.pausedUntilMs = this.#clock.nowMs() + STORE_PAUSE_MS;
-        this.#recorded(lane, { ...delivery, dueAtMs: lane.pausedUntilMs });
+        lane.taken.delete(delivery.id);
+        // The row lies where it lay, also when the attempt went elsewhere.
+        this.#lanes.setAlarm(lane, lane.pausedUntilMs);
       },
       onBatch: () => this.#pump(),
     });
