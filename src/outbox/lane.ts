@@ -26,6 +26,16 @@ export type Standing = 'proven' | 'untried' | 'suspect';
 
 export const STANDINGS: readonly Standing[] = ['proven', 'untried', 'suspect'];
 
+/** Rows of a lane that are read at a time at most. */
+const AHEAD_ROWS = 64;
+/** Rows that lie read in all lanes; above it only what can be attempted at once is read. */
+const AHEAD_IN_ALL_MAX = 4_096;
+
+/** How many rows lie read in all lanes. */
+export interface AheadTally {
+  rows: number;
+}
+
 /** One destination in memory. */
 export class Lane {
   readonly name: string;
@@ -50,8 +60,11 @@ export class Lane {
   #ahead: DueRow[] = [];
   /** (Sequence, lead) of the first attempts under way. */
   readonly #firstAttempts = new Set<string>();
+  #rowsToRead = 1;
+  readonly #tally: AheadTally;
 
-  constructor(name: string, ou: OuId, breaker: Breaker, standing: Standing) {
+  constructor(name: string, ou: OuId, breaker: Breaker, standing: Standing, tally: AheadTally) {
+    this.#tally = tally;
     this.name = name;
     this.ou = ou;
     this.breaker = breaker;
@@ -85,11 +98,21 @@ export class Lane {
     return new Set([...this.taken, ...this.#ahead.map(idOf)]);
   }
 
-  readAhead(rows: readonly DueRow[]): void {
+  /** How many rows to read: more each time, as long as the lane is served and not too many lie read in all lanes. */
+  get rowsToRead(): number {
+    return this.#tally.rows >= AHEAD_IN_ALL_MAX ? 1 : this.#rowsToRead;
+  }
+
+  /** @param count as many as were asked for */
+  readAhead(rows: readonly DueRow[], count: number): void {
     this.#ahead.push(...rows);
+    this.#tally.rows += rows.length;
+    this.hasUnread = rows.length === count;
+    this.#rowsToRead = this.hasUnread ? Math.min(2 * this.#rowsToRead, AHEAD_ROWS) : 1;
   }
 
   forgetAhead(): void {
+    this.#tally.rows -= this.#ahead.length;
     this.#ahead = [];
     this.hasUnread = true;
   }
@@ -112,6 +135,7 @@ export class Lane {
     });
     if (index === -1) return undefined;
     const [row] = this.#ahead.splice(index, 1);
+    this.#tally.rows -= 1;
     const key = firstAttemptKey(row!);
     if (key !== null) this.#firstAttempts.add(key);
     return row;

@@ -5,7 +5,7 @@ import { originOf, reportAttempt } from './attemptReport.ts';
 import { Breaker, DEFAULT_BREAKER, UNTRIED } from './breaker.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Destinations } from './destinations.ts';
-import { idOf, Lane } from './lane.ts';
+import { type AheadTally, idOf, Lane } from './lane.ts';
 import { LaneSet } from './laneSet.ts';
 import { DEFAULT_LIMITS, type OutboxOptions } from './options.ts';
 import { EMAIL_HELD_REASON } from './plan.ts';
@@ -25,8 +25,7 @@ const UNREADABLE_PAUSE_MS = 60 * 60 * 1000;
 const STORE_PAUSE_MS = 10_000;
 /** What an open breaker keeps waiting is not given up earlier than this, however short the schedule is. */
 const GIVE_UP_MS_MIN = 3 * 24 * 60 * 60 * 1000;
-/** Rows of a lane that are read at a time, and that are read ahead at most. */
-const AHEAD_ROWS = 64;
+/** Rows of a lane that are read ahead at most. */
 const AHEAD_ROWS_MAX = 512;
 /** Rows of a lane that are under way or being recorded. */
 const TAKEN_ROWS_MAX = 512;
@@ -71,9 +70,10 @@ export class Outbox {
     this.#destinations = new Destinations(options.destinations, ({ ou, channel, url }) =>
       queue.laneOf({ ou, channel, destination: url }),
     );
+    const tally: AheadTally = { rows: 0 };
     this.#lanes = new LaneSet((name) => {
       const standing = this.#proven.has(name) ? 'proven' : 'untried';
-      return new Lane(name, queue.partsOf(name).ou, new Breaker(breaker, random), standing);
+      return new Lane(name, queue.partsOf(name).ou, new Breaker(breaker, random), standing, tally);
     });
     this.#recorder = new Recorder({
       queue,
@@ -254,9 +254,9 @@ export class Outbox {
       this.#forgetIfIdle(lane);
       return false;
     }
-    const { rows, nextDueAtMs } = this.#options.queue.due(lane.name, nowMs, lane.known, AHEAD_ROWS);
-    lane.hasUnread = rows.length === AHEAD_ROWS;
-    lane.readAhead(rows);
+    const count = lane.rowsToRead;
+    const { rows, nextDueAtMs } = this.#options.queue.due(lane.name, nowMs, lane.known, count);
+    lane.readAhead(rows, count);
     if (nextDueAtMs !== null) this.#lanes.setAlarm(lane, nextDueAtMs);
     const first = rows[0];
     if (first?.kind === 'delivery') this.#lanes.setOrigin(lane, originOf(first.delivery));

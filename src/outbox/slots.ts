@@ -44,6 +44,8 @@ export class Slots {
   waitsForOrigin(lane: Lane): boolean {
     if (lane.standing === 'proven' || lane.origin === null || this.#hasRoom(lane.origin)) return false;
     lane.origin.waiting.add(lane);
+    // Many may wait for long.
+    lane.forgetAhead();
     return true;
   }
 

@@ -8,7 +8,7 @@ import { LaneSet } from '../../../src/outbox/laneSet.ts';
 function aLaneSet(): LaneSet {
   return new LaneSet((name) => {
     const ou = name.includes('/') ? name.slice(0, name.indexOf('/')) : '';
-    return new Lane(name, ou, new Breaker(DEFAULT_BREAKER, () => 0.5), 'proven');
+    return new Lane(name, ou, new Breaker(DEFAULT_BREAKER, () => 0.5), 'proven', { rows: 0 });
   });
 }
 
