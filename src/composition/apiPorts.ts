@@ -56,8 +56,8 @@ function followingUrls(core: Core): ApiPorts['catalog'] {
       const urlBefore = catalog.get(ou, id)?.webhookUrl;
       const result = await catalog.update(ou, id, change);
       const url = result.ok ? result.sequence.webhookUrl : null;
-      if (url !== null && url !== urlBefore) {
-        followUrl(core, ou, id, url).catch((err: unknown) => {
+      if (url !== null && typeof urlBefore === 'string' && url !== urlBefore) {
+        followUrl(core, { ou, id }, urlBefore, url).catch((err: unknown) => {
           log.error({ err, ou, sequenceId: id }, 'held deliveries could not be given the new URL');
         });
       }

@@ -23,7 +23,7 @@ export function redeliveryPort(config: Config, core: Core): RedeliveryPort {
       if (found === undefined) return { ok: false, reason: 'not_found' };
       if (outbox.isUnderWay(found.delivery)) return { ok: false, reason: 'under_way' };
       const result = await deliveries.redeliver(ou, id, Date.now());
-      if (result.ok) outbox.wake([result.delivery]);
+      if (result.ok) outbox.changed(result.delivery);
       return result;
     },
 
@@ -67,8 +67,15 @@ export function redeliveryPort(config: Config, core: Core): RedeliveryPort {
 }
 
 /** Has the deliveries that a paused URL of a sequence has held go to its new one. */
-export async function followUrl(core: Core, ou: OuId, id: SequenceId, url: string): Promise<void> {
-  core.outbox.wake(await core.deliveries.readdress(ou, id, url, Date.now()));
+export function followUrl(
+  { outbox, deliveries }: Core,
+  { ou, id }: { readonly ou: OuId; readonly id: SequenceId },
+  urlBefore: string,
+  url: string,
+): Promise<void> {
+  return outbox.inTurn({ ou, channel: 'webhook', destination: urlBefore }, async () => {
+    outbox.wake(await deliveries.readdress(ou, id, url, Date.now()));
+  });
 }
 
 /** A fire that no lead has caused: each step a second after the one before, the last one now. */

@@ -40,6 +40,7 @@ export class Breaker {
   #openings = 0;
   #openUntilMs: number | null = null;
   #isProbing = false;
+  #probeBeganMs = 0;
 
   constructor(settings: BreakerSettings, random: () => number) {
     this.#settings = settings;
@@ -50,9 +51,21 @@ export class Breaker {
     return this.#failuresInARow;
   }
 
+  /** Since when every attempt has failed; meaningless while none has. */
+  get failingSinceMs(): number {
+    return this.#streakBeganMs;
+  }
+
   /** When an open breaker lets an attempt through; null while it is not open. */
   get openUntilMs(): number | null {
     return this.#isProbing ? null : this.#openUntilMs;
+  }
+
+  /** When the next attempt may begin; a clock that was set back makes it wait no longer than the longest pause. */
+  mayBeginAtMs(nowMs: number): number {
+    if (this.#openUntilMs === null) return 0;
+    this.#openUntilMs = Math.min(this.#openUntilMs, nowMs + 2 * this.#settings.pauseMsMax);
+    return this.#isProbing ? 0 : this.#openUntilMs;
   }
 
   status(nowMs: number): BreakerStatus {
@@ -73,8 +86,15 @@ export class Breaker {
     return !this.#isProbing && (this.#openUntilMs === null || nowMs >= this.#openUntilMs);
   }
 
-  began(): void {
-    if (this.#openUntilMs !== null) this.#isProbing = true;
+  began(nowMs: number): void {
+    if (this.#openUntilMs === null) return;
+    this.#isProbing = true;
+    this.#probeBeganMs = nowMs;
+  }
+
+  /** No attempt was made after all. */
+  unbegan(): void {
+    this.#isProbing = false;
   }
 
   /** The attempt met with an answer that is no failure of the destination. */
@@ -93,7 +113,7 @@ export class Breaker {
   failed(beganMs: number, nowMs: number, retryAfterMs: number | null): boolean {
     if (this.#failuresInARow === 0) this.#streakBeganMs = beganMs;
     this.#failuresInARow += 1;
-    const wasProbe = this.#isProbing;
+    const wasProbe = this.#isProbing && beganMs >= this.#probeBeganMs;
     // Attempts that had begun before it opened say nothing new.
     if (this.#openUntilMs !== null && !wasProbe) return false;
     const { failuresMin, streakMsMin } = this.#settings;

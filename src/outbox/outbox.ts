@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Delivery } from '../model/delivery.ts';
 import type { Destination, DestinationStatus } from '../model/destination.ts';
 import { originOf, reportAttempt } from './attemptReport.ts';
+import { Attempts } from './attempts.ts';
 import { Breaker, DEFAULT_BREAKER, UNTRIED } from './breaker.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Destinations } from './destinations.ts';
@@ -13,18 +14,13 @@ import type { DueRow } from './ports.ts';
 import { ProvenLanes } from './provenLanes.ts';
 import { readLanes } from './readLanes.ts';
 import { Recorder } from './recorder.ts';
-import { type RetryPolicy, settle, totalMs } from './retry.ts';
-import { send } from './send.ts';
-import type { SendResult } from './sender.ts';
 import { Slots } from './slots.ts';
 import { WakeTimer } from './wakeTimer.ts';
 
-/** A row that cannot be read is looked at again after this time. */
-const UNREADABLE_PAUSE_MS = 60 * 60 * 1000;
 /** A lane rests this long after the store failed to record an attempt, which will be made again. */
 const STORE_PAUSE_MS = 10_000;
-/** What an open breaker keeps waiting is not given up earlier than this, however short the schedule is. */
-const GIVE_UP_MS_MIN = 3 * 24 * 60 * 60 * 1000;
+/** Lanes that are looked at in one turn of the event loop. */
+const LANES_PER_TURN = 500;
 /** Rows of a lane that are read ahead at most. */
 const AHEAD_ROWS_MAX = 512;
 /** Rows of a lane that are under way or being recorded. */
@@ -49,10 +45,10 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #slots: Slots;
   readonly #timer: WakeTimer;
-  readonly #policy: RetryPolicy;
   readonly #clock: Clock;
   readonly #destinations: Destinations;
   readonly #recorder: Recorder;
+  readonly #attempts: Attempts;
   readonly #proven = new ProvenLanes();
   readonly #lanes: LaneSet;
   readonly #underWay = new Set<Promise<void>>();
@@ -61,10 +57,9 @@ export class Outbox {
 
   constructor(options: OutboxOptions) {
     const { queue, log, metrics, limits = DEFAULT_LIMITS, breaker = DEFAULT_BREAKER } = options;
-    const random = options.random ?? Math.random;
+    const { random = Math.random } = options;
     this.#options = options;
     this.#slots = new Slots(limits, (lane) => this.#lanes.markReady(lane));
-    this.#policy = { delaysMs: options.retryDelaysMs, random };
     this.#clock = options.clock ?? systemClock;
     this.#timer = new WakeTimer(this.#clock, () => this.#pump());
     this.#destinations = new Destinations(options.destinations, ({ ou, channel, url }) =>
@@ -90,6 +85,16 @@ export class Outbox {
       },
       onBatch: () => this.#pump(),
     });
+    this.#attempts = new Attempts({
+      ...options,
+      clock: this.#clock,
+      policy: { delaysMs: options.retryDelaysMs, random },
+      recorder: this.#recorder,
+      signal: this.#abort.signal,
+      enter: (delivery) => this.#enter(delivery),
+      change: (lane, change) => this.#change(lane, change),
+      pause: (delivery, reason, nowMs) => this.#pause(delivery, reason, nowMs),
+    });
     // Every attempt under way listens; the limit of them is the limit here.
     setMaxListeners(limits.attemptsMax, this.#abort.signal);
   }
@@ -99,7 +104,7 @@ export class Outbox {
     return this.#slots.count;
   }
 
-  /** What is in memory beside the attempts: destinations, and alarms of theirs. */
+  /** Destinations in memory, and alarms of theirs. */
   get entries(): { readonly lanes: number; readonly alarms: number } {
     return { lanes: this.#lanes.size, alarms: this.#lanes.alarmCount };
   }
@@ -111,7 +116,7 @@ export class Outbox {
     const counts = await readLanes(
       queue,
       this.#clock,
-      // What is to be held is held at once, not when it is due.
+      // What is to be held is held at once.
       (lane, dueAtMs) =>
         this.#lanes.setAlarm(this.#lanes.lane(lane), this.#heldReason(lane) === null ? dueAtMs : 0),
       (lane) => {
@@ -132,6 +137,17 @@ export class Outbox {
   /** Whether an attempt at the delivery is under way or being recorded. */
   isUnderWay(delivery: Delivery): boolean {
     return this.#lanes.find(this.#options.queue.laneOf(delivery))?.taken.has(delivery.id) ?? false;
+  }
+
+  /** Tells that a delivery was changed in the store: what was read of its lane before does not count. */
+  changed(delivery: Delivery): void {
+    this.#lanes.find(this.#options.queue.laneOf(delivery))?.forgetAhead();
+    this.wake([delivery]);
+  }
+
+  /** Makes a change of the rows of a destination after those that are under way. */
+  inTurn(at: Pick<Delivery, 'ou' | 'channel' | 'destination'>, change: () => Promise<void>): Promise<void> {
+    return this.#change(this.#lanes.lane(this.#options.queue.laneOf(at)), change);
   }
 
   /** Why what goes to this destination is held; null: it is not. */
@@ -187,7 +203,7 @@ export class Outbox {
     const timeUp = new Promise<void>((resolve) => {
       cancelTimeUp = this.#clock.after(timeoutMs, resolve);
     });
-    const finished = Promise.all(this.#underWay).then(() => this.#recorder.finished());
+    const finished = this.#finished();
     await Promise.race([finished, timeUp]);
     cancelTimeUp();
     const unfinished = this.#slots.count;
@@ -198,15 +214,26 @@ export class Outbox {
     return { unfinished };
   }
 
+  async #finished(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    await this.#recorder.finished();
+  }
+
   /** Serves ready lanes in turn until the slots are taken or no lane is left, then sets the timer. */
   #pump(): void {
     if (this.#mode !== 'running') return;
     this.#lanes.ring(this.#clock.nowMs());
-    while (!this.#slots.isFull && !this.#recorder.isFull) {
+    for (let served = 0; !this.#slots.isFull && !this.#recorder.isFull; served += 1) {
+      // Others have work to do in between.
+      if (served === LANES_PER_TURN) {
+        this.#timer.set(0);
+        return;
+      }
       const lane = this.#lanes.takeReady(this.#slots.hasShare);
       if (lane === undefined) break;
+      const { origin } = lane;
       this.#serve(lane);
-      this.#slots.passOn(lane.origin);
+      this.#slots.passOn(lane.origin ?? origin);
     }
     this.#timer.set(this.#lanes.nextAlarmMs());
   }
@@ -216,14 +243,20 @@ export class Outbox {
     // The end of a change or of an attempt makes the lane ready again.
     if (lane.isChanging || this.#slots.isLaneFull(lane) || lane.taken.size >= TAKEN_ROWS_MAX) return;
     const nowMs = this.#clock.nowMs();
+    // The clock may have been set back since.
+    lane.pausedUntilMs = Math.min(lane.pausedUntilMs, nowMs + STORE_PAUSE_MS);
+    if (lane.pausedUntilMs > nowMs) {
+      this.#lanes.setAlarm(lane, lane.pausedUntilMs);
+      return;
+    }
     const reason = this.#heldReason(lane.name);
     if (reason !== null) {
       this.#holdDue(lane, reason, nowMs);
       return;
     }
     const rate = this.#destinations.at(lane.name)?.ratePerSecond ?? this.#options.ratePerSecond ?? 0;
-    const rateAtMs = rate === 0 ? 0 : lane.rate.nextMs;
-    const mayAtMs = Math.max(lane.pausedUntilMs, lane.breaker.openUntilMs ?? 0, rateAtMs);
+    const rateAtMs = rate === 0 ? 0 : lane.rate.mayBeginAtMs(nowMs, rate);
+    const mayAtMs = Math.max(lane.breaker.mayBeginAtMs(nowMs), rateAtMs);
     if (mayAtMs > nowMs) {
       this.#lanes.setAlarm(lane, mayAtMs);
       return;
@@ -268,9 +301,8 @@ export class Outbox {
   #launch(lane: Lane, row: DueRow): void {
     const giveBack = this.#slots.take(lane);
     lane.taken.add(idOf(row));
-    if (row.kind === 'delivery') lane.breaker.began();
-    const work = row.kind === 'delivery' ? this.#attempt(lane, row.delivery) : this.#setAside(lane, row);
-    this.#follow(lane, work, () => {
+    if (row.kind === 'delivery') lane.breaker.began(this.#clock.nowMs());
+    this.#follow(lane, this.#attempts.make(lane, row), () => {
       lane.ended(row);
       giveBack();
     });
@@ -294,37 +326,6 @@ export class Outbox {
     return done;
   }
 
-  async #attempt(lane: Lane, delivery: Delivery): Promise<void> {
-    const startedAtMs = this.#clock.nowMs();
-    const { sent, result } = await send(this.#options, delivery, startedAtMs, this.#abort.signal);
-    if (this.#mode === 'stopped') {
-      lane.taken.delete(delivery.id);
-      return;
-    }
-    const endedAtMs = this.#clock.nowMs();
-    this.#judge(lane, result, startedAtMs, endedAtMs);
-    if (result.pauseReason !== null) this.#pause(sent, result.pauseReason, endedAtMs);
-    this.#recorder.record(lane, settle(sent, result, { startedAtMs, endedAtMs }, this.#policy));
-  }
-
-  /** Lets the lane learn from the result of an attempt. */
-  #judge(lane: Lane, result: SendResult, startedAtMs: number, endedAtMs: number): void {
-    const isFailing = result.outcome === 'failed' && result.concerns === 'destination';
-    lane.standing = isFailing && result.status === null ? 'suspect' : 'proven';
-    if (!isFailing) {
-      lane.breaker.succeeded();
-      return;
-    }
-    const wasProbe = lane.breaker.failed(startedAtMs, endedAtMs, result.retryAfterMs);
-    if (!wasProbe) return;
-    // What an open breaker has kept waiting for as long as all attempts would have taken has had its chance.
-    const beforeMs = endedAtMs - Math.max(totalMs(this.#policy), GIVE_UP_MS_MIN);
-    const reason = `given up: the destination has failed for as long as the retry schedule lasts (${result.detail})`;
-    void this.#change(lane, async () => {
-      await this.#options.queue.giveUp(lane.name, beforeMs, lane.taken, reason, endedAtMs);
-    });
-  }
-
   #pause(delivery: Delivery, reason: string, nowMs: number): void {
     const { log, queue } = this.#options;
     const { ou, channel } = delivery;
@@ -333,19 +334,6 @@ export class Outbox {
       current.pause === null ? { ...current, pause: { sinceMs: nowMs, reason } } : current,
     );
     void this.#follow(this.#lanes.lane(queue.laneOf(delivery)), paused, () => {});
-  }
-
-  /** Moves a row that cannot be read out of the way of its lane. */
-  async #setAside(lane: Lane, row: Extract<DueRow, { kind: 'unreadable' }>): Promise<void> {
-    const { deliveryId, problem } = row;
-    const untilMs = this.#clock.nowMs() + UNREADABLE_PAUSE_MS;
-    this.#options.log.error(
-      { deliveryId, problem },
-      'a due delivery cannot be read; it is set aside for an hour',
-    );
-    await this.#options.queue.postpone(lane.name, deliveryId, untilMs);
-    lane.taken.delete(deliveryId);
-    this.#lanes.setAlarm(lane, untilMs);
   }
 
   #heldReason(name: string): string | null {
@@ -359,7 +347,13 @@ export class Outbox {
     const { queue } = this.#options;
     const { rows, nextDueAtMs } = queue.due(lane.name, nowMs, lane.taken, 1);
     if (rows.length === 0 && nextDueAtMs === null) this.#forgetIfIdle(lane);
-    else void this.#change(lane, () => queue.hold(lane.name, reason, nowMs).then(() => undefined));
+    else {
+      void this.#change(lane, async () => {
+        // What cannot be read cannot be held; it is looked at again later.
+        const held = await queue.hold(lane.name, reason, nowMs);
+        if (held === 0) lane.pausedUntilMs = this.#clock.nowMs() + STORE_PAUSE_MS;
+      });
+    }
   }
 
   #release(lane: Lane): Promise<void> {

@@ -41,6 +41,8 @@ export interface DeliveryQueue {
   recordAttempts(
     settlements: readonly { readonly delivery: Delivery; readonly attempt: Attempt }[],
   ): Promise<readonly DeliveryId[]>;
+  /** Has a delivery that is in the queue go to another URL. Resolves to how it stands then; undefined without a row. */
+  move(id: DeliveryId, url: string, nowMs: number): Promise<Delivery | undefined>;
   /** Takes what is in the queue of the lane out of it. */
   hold(lane: string, reason: string, nowMs: number): Promise<number>;
   /** Makes what is held in the lane due at once. */

@@ -10,6 +10,12 @@ export class RateLimit {
     return this.#nextMs;
   }
 
+  /** As `nextMs`; a clock that was set back makes the next attempt wait no longer than usual. */
+  mayBeginAtMs(nowMs: number, ratePerSecond: number): number {
+    this.#nextMs = Math.min(this.#nextMs, nowMs + 1000 / ratePerSecond);
+    return this.#nextMs;
+  }
+
   /** Counts an attempt that begins now. */
   began(nowMs: number, ratePerSecond: number): void {
     // A clock that was set back must not stop the lane.

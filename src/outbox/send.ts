@@ -4,38 +4,45 @@ import { EMAIL_HELD_REASON } from './plan.ts';
 import { noAnswer, permanentFailure, type SendResult } from './sender.ts';
 import { transportError } from './transportError.ts';
 
-export interface Sent {
-  /** With the destination that it was sent to. */
-  readonly sent: Delivery;
-  readonly result: SendResult;
-}
-
 /** Makes one attempt with the sender of the channel. Never rejects: whatever goes wrong is a failed attempt. */
 export async function send(
   { fires, sequenceOf, webhookSender, emailSender }: OutboxOptions,
   delivery: Delivery,
   nowMs: number,
   signal: AbortSignal,
-): Promise<Sent> {
-  let sent = delivery;
+): Promise<SendResult> {
   try {
     const fire = fires.fire(delivery.ou, delivery.fireId);
-    if (fire === undefined) {
-      return { sent, result: permanentFailure('fire_missing', 'the fire is not stored any more') };
-    }
+    if (fire === undefined) return permanentFailure('fire_missing', 'the fire is not stored any more');
     const sequence = sequenceOf(delivery.ou, delivery.sequenceId);
     if (sequence === undefined) {
-      return { sent, result: permanentFailure('sequence_missing', 'the sequence is not known any more') };
+      return permanentFailure('sequence_missing', 'the sequence is not known any more');
     }
     const sender = delivery.channel === 'webhook' ? webhookSender : emailSender;
-    if (sender === null) return { sent, result: noAnswer('not_configured', EMAIL_HELD_REASON) };
-    // A repetition goes where the sequence points by now: the URL may have been the reason for the failure.
-    const mayHaveMoved = delivery.channel === 'webhook' && delivery.attemptsMade > 0;
-    if (mayHaveMoved && sequence.webhookUrl !== null)
-      sent = { ...delivery, destination: sequence.webhookUrl };
-    return { sent, result: await sender.send({ delivery: sent, fire, sequence, nowMs }, signal) };
+    if (sender === null) return noAnswer('not_configured', EMAIL_HELD_REASON);
+    return await sender.send({ delivery, fire, sequence, nowMs }, signal);
   } catch (error) {
     const { kind, detail } = transportError(error);
-    return { sent, result: noAnswer(kind, detail) };
+    return noAnswer(kind, detail);
+  }
+}
+
+/** Whether a result tells nothing of the destination, because nothing was sent there. */
+export function wasNotSent(result: SendResult): boolean {
+  if (result.outcome === 'delivered') return false;
+  return result.error === 'fire_missing' || result.error === 'sequence_missing';
+}
+
+/**
+ * Where an attempt goes: a first one where the sequence pointed at the fire, a repetition where it points by now,
+ * since the URL may have been the reason for the failure.
+ */
+export function urlNow({ sequenceOf }: Pick<OutboxOptions, 'sequenceOf'>, delivery: Delivery): string {
+  const { channel, attemptsMade, ou, sequenceId, destination } = delivery;
+  if (channel === 'email' || attemptsMade === 0) return destination;
+  try {
+    return sequenceOf(ou, sequenceId)?.webhookUrl ?? destination;
+  } catch {
+    return destination;
   }
 }

@@ -17,12 +17,6 @@ export interface DeliveryQuery {
   readonly limit: number;
 }
 
-/** A lane that has due rows, and when the first of them is due. */
-export interface LaneDue {
-  readonly lane: string;
-  readonly dueAtMs: number;
-}
-
 /** A due row: a delivery, or a row that cannot be read. */
 export type DueRow =
   | { readonly kind: 'delivery'; readonly delivery: Delivery }
@@ -95,7 +89,7 @@ export class DeliveryStore {
    *
    * @param after those behind this lane only
    */
-  lanes(after: string | null = null, count = Number.POSITIVE_INFINITY): LaneDue[] {
+  lanes(after: string | null = null, count = Number.POSITIVE_INFINITY): { lane: string; dueAtMs: number }[] {
     return firstOfEachLane(this.rows.due, after, count).map(([lane, dueAtMs]) => ({
       lane: String(lane),
       dueAtMs: Number(dueAtMs),
@@ -135,17 +129,19 @@ export class DeliveryStore {
       const id = String(key.at(-1));
       if (skip.has(id) || this.#unflushed.has(id)) continue;
       if (Number(key[1]) > nowMs) return { rows, nextDueAtMs: Number(key[1]) };
-      if (rows.push(this.#read(id)) === count) break;
+      if (rows.push(this.#dueRow(key)) === count) break;
     }
     return { rows, nextDueAtMs: null };
   }
 
-  /** Moves an entry of the queue alone, for a delivery whose own row cannot be read. */
+  /** Moves an entry of the queue alone, for a delivery whose own row cannot be read, or puts it right where that can be. */
   async postpone(lane: string, id: DeliveryId, untilMs: number): Promise<void> {
     await this.#environment.write(() => {
       for (const key of this.rows.due.getKeys({ start: [lane], end: endOf(lane) })) {
         if (key.at(-1) !== id) continue;
-        this.rows.moveDue(key, untilMs);
+        const row = this.#read(id);
+        if (row.kind === 'unreadable') this.rows.moveDue(key, untilMs);
+        else this.rows.correctDue(key, row.delivery);
         return;
       }
     });
@@ -176,18 +172,18 @@ export class DeliveryStore {
 
   /** Takes what is in the queue of a lane out of it, visibly. Resolves to how many. */
   async hold(lane: string, reason: string, nowMs: number): Promise<number> {
-    return this.#changeAll(this.rows.due, [lane], endOf(lane), (before) => ({
-      ...before,
-      state: 'held',
-      reason,
-      dueAtMs: null,
-      updatedAtMs: nowMs,
-    }));
+    return this.#changeAll(this.rows.due, [lane], endOf(lane), (before) => {
+      // The keys were read before the transaction: an outcome may have been recorded in between.
+      if (before.dueAtMs === null) return undefined;
+      return { ...before, state: 'held', reason, dueAtMs: null, updatedAtMs: nowMs };
+    });
   }
 
   /** Makes what is held in a lane due at once. Resolves to how many. */
   async release(lane: string, nowMs: number): Promise<number> {
-    return this.#changeAll(this.rows.held, [lane], endOf(lane), (before) => dueNow(before, nowMs));
+    return this.#changeAll(this.rows.held, [lane], endOf(lane), (before) =>
+      before.state === 'held' ? dueNow(before, nowMs) : undefined,
+    );
   }
 
   /** Gives up what has been due in a lane since before a time, apart from those in `skip`. Resolves to how many. */
@@ -199,7 +195,7 @@ export class DeliveryStore {
     nowMs: number,
   ): Promise<number> {
     return this.#changeAll(this.rows.due, [lane], [lane, dueBeforeMs], (before) => {
-      if (skip.has(before.id)) return undefined;
+      if (before.dueAtMs === null || skip.has(before.id)) return undefined;
       return { ...before, state: 'dead', reason, dueAtMs: null, updatedAtMs: nowMs };
     });
   }
@@ -209,12 +205,24 @@ export class DeliveryStore {
     const prefix = filterPrefix(ou, sequenceId, 'held');
     const moved: Delivery[] = [];
     await this.#changeAll(this.rows.index, prefix, [...prefix, Number.MAX_SAFE_INTEGER], (before) => {
-      if (before.channel !== 'webhook' || before.destination === url) return undefined;
+      if (before.state !== 'held' || before.channel !== 'webhook') return undefined;
+      if (before.destination === url) return undefined;
       const after = { ...dueNow(before, nowMs), destination: url };
       moved.push(after);
       return after;
     });
     return moved;
+  }
+
+  /** Has a delivery that is in the queue go to another URL, at once. Resolves to how it stands then. */
+  async move(id: DeliveryId, url: string, nowMs: number): Promise<Delivery | undefined> {
+    return this.#environment.write(() => {
+      const before = this.rows.read(id);
+      if (before === undefined || before.dueAtMs === null) return before;
+      const after = { ...before, destination: url, dueAtMs: nowMs, updatedAtMs: nowMs };
+      this.rows.replace([{ before, after }]);
+      return after;
+    });
   }
 
   /** Has one delivery of the OU begin anew with its retry schedule, at once. */
@@ -263,11 +271,19 @@ export class DeliveryStore {
       const last = keys.at(-1);
       if (last === undefined) return { deliveries, after: null };
       const first = deliveries.length;
-      deliveries.push(
-        ...(await this.#change(keys, (before, index) =>
-          before.state === range.status ? anew(before, nowMs, dueAtMs(first + index)) : undefined,
-        )),
-      );
+      const made = await this.#environment.write(() => {
+        const rows = keys.map((key) => this.#read(String(key.at(-1))));
+        const changes = rows
+          .flatMap((row) => (row.kind === 'delivery' ? [row.delivery] : []))
+          .filter(({ state, fireId }) => state === range.status && !isOfSample(fireId))
+          .sort(
+            (one, other) => one.createdAtMs - other.createdAtMs || one.streamSequence - other.streamSequence,
+          )
+          .map((before, index) => ({ before, after: anew(before, nowMs, dueAtMs(first + index)) }));
+        this.rows.replace(changes);
+        return changes.map(({ after }) => after);
+      });
+      deliveries.push(...made);
       after = { createdAtMs: Number(last.at(-2)), id: String(last.at(-1)) };
     }
     return { deliveries, after };
@@ -302,20 +318,25 @@ export class DeliveryStore {
   }
 
   /** Changes the rows that the keys end with, in one transaction. */
-  #change(
-    keys: readonly Key[],
-    change: (before: Delivery, index: number) => Delivery | undefined,
-  ): Promise<Delivery[]> {
+  #change(keys: readonly Key[], change: Change): Promise<Delivery[]> {
     return this.#environment.write(() => {
-      const changes = keys.flatMap((key, index) => {
+      const changes = keys.flatMap((key) => {
         const row = this.#read(String(key.at(-1)));
         if (row.kind === 'unreadable') return [];
-        const after = change(row.delivery, index);
+        const after = change(row.delivery);
         return after === undefined ? [] : [{ before: row.delivery, after }];
       });
       this.rows.replace(changes);
       return changes.map(({ after }) => after);
     });
+  }
+
+  /** The row of an entry of the queue, which must be the entry that the row says it has. */
+  #dueRow(key: Key): DueRow {
+    const row = this.#read(String(key.at(-1)));
+    if (row.kind === 'unreadable' || row.delivery.dueAtMs === key[1]) return row;
+    const problem = 'its entry in the queue is of another time than its row';
+    return { kind: 'unreadable', deliveryId: row.delivery.id, problem };
   }
 
   #read(deliveryId: DeliveryId): DueRow {
@@ -333,6 +354,11 @@ export class DeliveryStore {
 export interface DeliveryPlace {
   readonly createdAtMs: number;
   readonly id: DeliveryId;
+}
+
+/** Samples are tried once, and not again with the deliveries of their sequence. */
+function isOfSample(fireId: string): boolean {
+  return fireId.startsWith('sample-');
 }
 
 function firstOfEachLane(table: DeliveryRows['due'], after: string | null, count: number): Key[] {

@@ -120,6 +120,12 @@ export class DeliveryRows {
     void this.due.put([key[0]!, dueAtMs, ...key.slice(2)], PRESENT);
   }
 
+  /** Puts an entry of the queue where the row of its delivery says that it is. */
+  correctDue(key: Key, delivery: Delivery): void {
+    void this.due.remove(key);
+    this.enter(delivery);
+  }
+
   /** Enters a delivery, as it stands on disk, into the queue or among the held, for rows of an older layout. */
   enter(delivery: Delivery): void {
     moveEntries(this.due, [], dueKeys(delivery));

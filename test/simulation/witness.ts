@@ -63,6 +63,7 @@ export class Witness {
       partsOf: (lane) => database.partsOf(lane),
       due: (lane, nowMs, skip, count) => database.due(lane, nowMs, skip, count),
       postpone: (lane, id, untilMs) => database.postpone(lane, id, untilMs),
+      move: (id, url, nowMs) => database.move(id, url, nowMs),
       hold: (lane, reason, nowMs) => database.hold(lane, reason, nowMs),
       release: (lane, nowMs) => database.release(lane, nowMs),
       giveUp: (...change) => database.giveUp(...change),

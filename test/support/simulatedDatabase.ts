@@ -234,6 +234,11 @@ export class SimulatedDatabase implements StateStorePort, DeliveryQueue, Destina
     return missing;
   }
 
+  async move(id: DeliveryId, url: string, nowMs: number): Promise<Delivery | undefined> {
+    await this.#write('lane', (tables) => tables.move(id, url, nowMs));
+    return this.#visible.deliveries.get(id);
+  }
+
   async hold(lane: string, reason: string, nowMs: number): Promise<number> {
     const count = this.#visible.due.get(lane)?.size ?? 0;
     if (count > 0) await this.#write('lane', (tables) => tables.hold(lane, reason, nowMs));

@@ -104,6 +104,12 @@ export class Tables {
     this.due.get(lane)?.set(id, untilMs);
   }
 
+  move(id: DeliveryId, url: string, nowMs: number): void {
+    const before = this.deliveries.get(id);
+    if (before === undefined || before.dueAtMs === null) return;
+    this.#replace({ ...before, destination: url, dueAtMs: nowMs, updatedAtMs: nowMs });
+  }
+
   hold(lane: string, reason: string, nowMs: number): void {
     for (const { id } of this.dueIn(lane)) {
       const before = this.deliveries.get(id)!;

@@ -58,6 +58,7 @@ function queueWith(change: Partial<DeliveryQueue>): DeliveryQueue {
     due: (...query) => deliveries.due(...query),
     postpone: (...row) => deliveries.postpone(...row),
     recordAttempts: (settlements) => deliveries.recordAttempts(settlements),
+    move: (...change) => deliveries.move(...change),
     hold: (...change) => deliveries.hold(...change),
     release: (...change) => deliveries.release(...change),
     giveUp: (...change) => deliveries.giveUp(...change),

@@ -53,7 +53,7 @@ describe('the circuit breaker', () => {
   it('lets one attempt through after its pause, and closes when that succeeds', () => {
     const breaker = anOpenBreaker(1_000);
     expect(breaker.mayBegin(1_100)).toBe(true);
-    breaker.began();
+    breaker.began(1_100);
     expect(breaker.state(1_100)).toBe('half_open');
     expect(breaker.mayBegin(1_200)).toBe(false);
     breaker.succeeded();
@@ -65,7 +65,7 @@ describe('the circuit breaker', () => {
     const breaker = anOpenBreaker(1_000);
     const pauses: number[] = [];
     for (let nowMs = 1_100; pauses.length < 4; ) {
-      breaker.began();
+      breaker.began(nowMs);
       expect(breaker.failed(nowMs, nowMs, null)).toBe(true);
       pauses.push(breaker.openUntilMs! - nowMs);
       nowMs = breaker.openUntilMs!;
@@ -77,17 +77,18 @@ describe('the circuit breaker', () => {
     const breaker = anOpenBreaker(1_000);
     expect(breaker.failed(0, 1_050, null)).toBe(false);
     expect(breaker.openUntilMs).toBe(1_100);
-    breaker.began();
+    breaker.began(1_100);
+    expect(breaker.failed(900, 1_100, null)).toBe(false);
     breaker.failed(1_100, 1_100, null);
     expect(breaker.openUntilMs).toBe(1_300);
   });
 
   it('keeps away for as long as it is asked to, within its limit, and spreads its pauses', () => {
     const asked = anOpenBreaker(1_000);
-    asked.began();
+    asked.began(1_100);
     asked.failed(1_100, 1_100, 300);
     expect(asked.openUntilMs).toBe(1_400);
-    asked.began();
+    asked.began(1_400);
     asked.failed(1_400, 1_400, 86_400_000);
     expect(asked.openUntilMs).toBe(1_400 + 350);
     for (const [random, untilMs] of [
