@@ -18,6 +18,11 @@ import {
   type Stores,
 } from '../../support/outbox.ts';
 
+/*
+ * What may go wrong where two things happen in one moment: changes of many rows and the record of an outcome, a
+ * pause and a rate, a lane that is forgotten and one that waits for it, a clock that is set back.
+ */
+
 let dir: ReturnType<typeof aDataDir>;
 let stores: Stores;
 let outbox: Outbox;
@@ -70,6 +75,17 @@ const dest = (url = URL1) => {
 const PAUSE = { sinceMs: 1, reason: 'by hand' };
 const sequence = aSequence({ webhookUrl: URL1 });
 
+/** The attempt that ended well. */
+const SUCCESS = {
+  number: 1,
+  startedAtMs: 1,
+  durationMs: 1,
+  outcome: 'delivered' as const,
+  status: 200,
+  error: null,
+  response: '',
+};
+
 /** Changes what is set of a destination; that of the sequence without a URL. */
 const set =
   (destination = 'http://host/hook') =>
@@ -102,17 +118,8 @@ it('holding a paused lane does not spin on a row that cannot be read', async () 
 it('a delivered row is not held (and sent again) by a hold asked for in the same moment', async () => {
   const [row] = await fireAll(stores, null, sequence, firesOf(sequence, ['a']));
   const lane = stores.deliveries.laneOf(row!);
-  const attempt = {
-    number: 1,
-    startedAtMs: 1,
-    durationMs: 1,
-    outcome: 'delivered' as const,
-    status: 200,
-    error: null,
-    response: '',
-  };
   const rec = stores.deliveries.recordAttempts([
-    { delivery: { ...row!, state: 'delivered', dueAtMs: null, attemptsMade: 1 }, attempt },
+    { delivery: { ...row!, state: 'delivered', dueAtMs: null, attemptsMade: 1 }, attempt: SUCCESS },
   ]);
   const held = stores.deliveries.hold(lane, 'x', 5);
   await Promise.all([rec, held]);
@@ -166,17 +173,8 @@ it('a release asked for in the moment of a delivery does not send it again', asy
   const [row] = await fireAll(stores, null, sequence, firesOf(sequence, ['a']));
   const lane = stores.deliveries.laneOf(row!);
   await stores.deliveries.hold(lane, 'x', 5);
-  const attempt = {
-    number: 1,
-    startedAtMs: 1,
-    durationMs: 1,
-    outcome: 'delivered' as const,
-    status: 200,
-    error: null,
-    response: '',
-  };
   const rec = stores.deliveries.recordAttempts([
-    { delivery: { ...row!, state: 'delivered', dueAtMs: null, attemptsMade: 1 }, attempt },
+    { delivery: { ...row!, state: 'delivered', dueAtMs: null, attemptsMade: 1 }, attempt: SUCCESS },
   ]);
   const rel = stores.deliveries.release(lane, 5);
   await Promise.all([rec, rel]);
@@ -530,17 +528,8 @@ it('a new URL in the moment of a delivery does not send it again', async () => {
   const [row] = await fireAll(stores, null, sequence, firesOf(sequence, ['a']));
   const lane = stores.deliveries.laneOf(row!);
   await stores.deliveries.hold(lane, 'x', 5);
-  const attempt = {
-    number: 1,
-    startedAtMs: 1,
-    durationMs: 1,
-    outcome: 'delivered' as const,
-    status: 200,
-    error: null,
-    response: '',
-  };
   const rec = stores.deliveries.recordAttempts([
-    { delivery: { ...row!, state: 'delivered', dueAtMs: null, attemptsMade: 1 }, attempt },
+    { delivery: { ...row!, state: 'delivered', dueAtMs: null, attemptsMade: 1 }, attempt: SUCCESS },
   ]);
   await Promise.all([rec, stores.deliveries.readdress('acme', 'seq-1', 'http://host/new', 7)]);
   expect(counts()).toMatchObject({ delivered: 1 });
