@@ -75,6 +75,28 @@ const dest = (url = URL1) => {
 const PAUSE = { sinceMs: 1, reason: 'by hand' };
 const sequence = aSequence({ webhookUrl: URL1 });
 
+/** Makes the one delivery row that there is one of a version that nobody can read. */
+async function spoilRow() {
+  const { deliveries } = stores.deliveries.rows;
+  const [row] = [...deliveries.getRange()];
+  const good = Buffer.from(row!.value);
+  const bad = Buffer.from(good);
+  bad[0] = 9;
+  await stores.environment.write(() => void deliveries.put(row!.key, bad));
+  return { row: row!, good };
+}
+
+/** A clock that a test sets, whose timers come within 20 ms however far they are. */
+function hastyClock(nowMs: () => number) {
+  return {
+    nowMs,
+    after: (delayMs: number, run: () => void) => {
+      const timer = setTimeout(run, Math.min(delayMs, 20));
+      return () => clearTimeout(timer);
+    },
+  };
+}
+
 /** The attempt that ended well. */
 const SUCCESS = {
   number: 1,
@@ -104,10 +126,7 @@ it('holding a paused lane does not spin on a row that cannot be read', async () 
     return hold(...a);
   };
   await fireAll(stores, null, sequence, firesOf(sequence, ['a']));
-  const row = [...stores.deliveries.rows.deliveries.getRange()][0]!;
-  const bad = Buffer.from(row.value);
-  bad[0] = 9;
-  await stores.environment.write(() => void stores.deliveries.rows.deliveries.put(row.key, bad));
+  await spoilRow();
   const d = stores.destinations.destinationOf(at());
   await stores.destinations.put({ ...d, pause: PAUSE });
   await start([sequence]);
@@ -217,29 +236,19 @@ it('a backlog from a long downtime is not given up because the destination fails
   });
   await sleep(1500);
   const dead = stores.deliveries.listDeliveries('acme', { status: 'dead', page: 1, limit: 100 }).deliveries;
-  console.log('04', counts(), dead[0]);
   expect(dead.filter((d) => d.attemptsMade === 0)).toHaveLength(0);
 });
 
 it('an unreadable row in the queue of an older program does not stop the start', async () => {
   const { environment } = stores;
   await fireAll(stores, null, sequence, firesOf(sequence, ['a']));
-  const row = [...stores.deliveries.rows.deliveries.getRange()][0]!;
-  const bad = Buffer.from(row.value);
-  bad[0] = 9;
-  await environment.write(() => void stores.deliveries.rows.deliveries.put(row.key, bad));
+  const { row } = await spoilRow();
   await environment.table('delivery_queue').clearAsync();
   await environment
     .table('delivery_due')
     .put(['webhook:digest', 7, String([row.key].flat()[0])], Buffer.from([1]));
   await environment.close();
   stores = openStores(dir.path);
-  console.log(
-    '05',
-    [...stores.environment.table('delivery_due').getKeys()],
-    [...stores.deliveries.rows.due.getKeys()],
-    [...stores.deliveries.rows.deliveries.getRange()].map((r) => r.value[0]),
-  );
 });
 
 it('a lane that waits for its server is woken although the one before it was paused and forgotten', async () => {
@@ -286,50 +295,27 @@ it('a repetition does not go to a new URL that is paused', async () => {
 
 it('a row that becomes readable after it was postponed is sent once', async () => {
   await fireAll(stores, null, sequence, firesOf(sequence, ['a']));
-  const row = [...stores.deliveries.rows.deliveries.getRange()][0]!;
-  const good = Buffer.from(row.value);
-  const bad = Buffer.from(row.value);
-  bad[0] = 9;
-  await stores.environment.write(() => void stores.deliveries.rows.deliveries.put(row.key, bad));
+  const { row, good } = await spoilRow();
   let nowMs = Date.now() + 1000;
-  const clock = {
-    nowMs: () => nowMs,
-    after: (ms: number, run: () => void) => {
-      const t = setTimeout(run, Math.min(ms, 20));
-      return () => clearTimeout(t);
-    },
-  };
+  const clock = hastyClock(() => nowMs);
   await start([sequence], { clock });
   await sleep(200);
-  console.log('10a', lines.length, [...stores.deliveries.rows.due.getKeys()]);
   await stores.environment.write(() => void stores.deliveries.rows.deliveries.put(row.key, good));
   nowMs += 2 * 3600_000;
   await until(() => sent.length > 0);
   await sleep(200);
-  console.log('10 sent', sent.length, [...stores.deliveries.rows.due.getKeys()]);
   await fireAll(stores, outbox, sequence, firesOf(sequence, ['q'], 'later'));
   await until(() => sent.some((x) => x.fire.id.startsWith('later')));
   await sleep(200);
   await outbox.drain(100);
   await start([sequence], { clock });
   await sleep(200);
-  console.log(
-    '10b',
-    sent.map((x) => `${x.fire.id} ${x.delivery.state}`),
-    counts(),
-  );
   expect(sent.length).toBe(2);
 });
 
 it('with a rate, a clock that is set back does not stop the lane', async () => {
   let nowMs = Date.now() + 1000;
-  const clock = {
-    nowMs: () => nowMs,
-    after: (ms: number, run: () => void) => {
-      const t = setTimeout(run, Math.min(ms, 20));
-      return () => clearTimeout(t);
-    },
-  };
+  const clock = hastyClock(() => nowMs);
   await start([sequence], { clock, ratePerSecond: 1 });
   await fireAll(stores, outbox, sequence, firesOf(sequence, ['a', 'b', 'c']));
   await until(() => counts().delivered >= 1);
@@ -347,7 +333,6 @@ it('with a rate, a clock that is set back does not stop the lane', async () => {
     nowMs += 5_000;
     await sleep(50);
   }
-  console.log('11', counts());
   expect(sent.filter((s) => s.fire.id.startsWith('later')).length).toBe(2);
 });
 
@@ -415,18 +400,9 @@ it('a row whose postponing failed once is looked at again', async () => {
     return postpone(...a);
   };
   await fireAll(stores, null, sequence, firesOf(sequence, ['a']));
-  const row = [...stores.deliveries.rows.deliveries.getRange()][0]!;
-  const bad = Buffer.from(row.value);
-  bad[0] = 9;
-  await stores.environment.write(() => void stores.deliveries.rows.deliveries.put(row.key, bad));
+  await spoilRow();
   let nowMs = Date.now() + 1000;
-  const clock = {
-    nowMs: () => nowMs,
-    after: (ms: number, run: () => void) => {
-      const t = setTimeout(run, Math.min(ms, 20));
-      return () => clearTimeout(t);
-    },
-  };
+  const clock = hastyClock(() => nowMs);
   await start([sequence], { clock });
   for (let i = 0; i < 10; i += 1) {
     nowMs += 30 * 60_000;
@@ -509,10 +485,7 @@ it('what a late 410 had held goes out when its destination is resumed', async ()
 it('emails that are held for want of a server do not spin on a row that cannot be read', async () => {
   const mail = aSequence({ emails: ['a@b.c'] });
   await fireAll(stores, null, mail, firesOf(mail, ['a']), true);
-  const row = [...stores.deliveries.rows.deliveries.getRange()][0]!;
-  const bad = Buffer.from(row.value);
-  bad[0] = 9;
-  await stores.environment.write(() => void stores.deliveries.rows.deliveries.put(row.key, bad));
+  await spoilRow();
   let holds = 0;
   const hold = stores.deliveries.hold.bind(stores.deliveries);
   stores.deliveries.hold = async (...a) => {
