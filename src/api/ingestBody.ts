@@ -38,6 +38,7 @@ function toIngestEvent(input: z.infer<typeof event>): IngestEvent {
     eventType: input.event_type,
     createdAt: micros === undefined ? null : formatMicros(micros),
     metadata: input.metadata ?? null,
+    score: input.score ?? null,
   };
 }
 

@@ -22,7 +22,13 @@ const metadata = z
     (value) => isObject(value) && isWithinDepth(value, METADATA_DEPTH_MAX),
     { error: metadataAllowed },
   )
-  .meta({ type: 'object', description: `${sentence(metadataAllowed)} Not used for matching.` })
+  .meta({ type: 'object', description: `${sentence(metadataAllowed)} Conditions of steps look at it.` })
+  .nullish();
+
+const scoreAllowed = 'a number';
+const score = z
+  .number({ error: scoreAllowed })
+  .meta({ description: "The lead's score after the event, which milestone triggers watch." })
   .nullish();
 
 /** One event. Fields that are not listed are dropped (R14); null is the same as absent. */
@@ -35,6 +41,7 @@ export const event = z
       created_at: createdAt,
       timestamp: createdAt,
       metadata,
+      score,
     },
     { error: 'a JSON object' },
   )

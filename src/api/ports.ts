@@ -51,6 +51,8 @@ export interface IngestEvent {
   /** RFC 3339 in UTC with at most microseconds; null: the arrival time counts. */
   readonly createdAt: string | null;
   readonly metadata: Readonly<Record<string, unknown>> | null;
+  /** The lead's score after the event. */
+  readonly score: number | null;
 }
 
 /** `reason` says in a few words why they are not stored. */

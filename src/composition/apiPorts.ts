@@ -68,11 +68,12 @@ function followingUrls(core: Core): ApiPorts['catalog'] {
 
 type IngestEvent = Parameters<ApiPorts['publish']>[1][number];
 
-function toPublish({ createdAt, metadata, ...event }: IngestEvent) {
+function toPublish({ createdAt, metadata, score, ...event }: IngestEvent) {
   return {
     ...event,
     ...(createdAt === null ? {} : { createdAt }),
     ...(metadata === null ? {} : { metadata }),
+    ...(score === null ? {} : { score }),
   };
 }
 

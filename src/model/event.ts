@@ -22,6 +22,10 @@ export interface LeadEvent {
   readonly streamSequence: number;
   /** JetStream timestamp of the message, the only clock that matching knows (R20). */
   readonly arrivalMicros: number;
+  /** What the sender said beside it, as parsed; only conditions of steps look at it. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** The lead's score after the event, a finite number, where the sender keeps one. */
+  readonly score?: number | undefined;
 }
 
 /** An event as a fire reports it. */

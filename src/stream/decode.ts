@@ -54,8 +54,12 @@ export function decodeMessage(message: RawMessage): Decoded {
   const id = eventId(fields, message);
   if (typeof id !== 'string') return id;
 
+  const score = eventScore(fields);
+  if (typeof score === 'object') return score;
+
   const { streamSequence, arrivalMicros } = message;
-  return { event: { ou, leadId, id, type, timeMicros, streamSequence, arrivalMicros } };
+  const metadata = metadataOf(fields);
+  return { event: { ou, leadId, id, type, timeMicros, streamSequence, arrivalMicros, metadata, score } };
 }
 
 function parseBody(data: Uint8Array): { readonly fields: Fields } | { readonly rejection: Rejection } {
@@ -90,6 +94,8 @@ interface Fields {
   readonly event_type?: unknown;
   readonly created_at?: unknown;
   readonly timestamp?: unknown;
+  readonly metadata?: unknown;
+  readonly score?: unknown;
 }
 
 function requiredText(fields: Fields, name: 'lead_id' | 'event_type', bytesMax: number): Field<string> {
@@ -121,6 +127,21 @@ function eventTime(fields: Fields, arrivalMicros: number): Field<number> {
   return reject(
     'invalid_field',
     `${name} is ${show(value)}, but must be an RFC 3339 time with an offset, such as 2026-03-01T09:30:00Z, between the years 1684 and 2255`,
+  );
+}
+
+/** Not checked: whatever is no object has no fields that a condition could be about. */
+function metadataOf({ metadata }: Fields): LeadEvent['metadata'] {
+  return typeof metadata === 'object' && metadata !== null ? (metadata as LeadEvent['metadata']) : undefined;
+}
+
+/** JSON can spell numbers that are not finite, such as 1e999. */
+function eventScore({ score }: Fields): Field<number | undefined> {
+  if (score === undefined || score === null) return undefined;
+  if (typeof score === 'number' && Number.isFinite(score)) return score;
+  return reject(
+    'invalid_field',
+    `score is ${show(score)}, but must be a number between -1.8e308 and 1.8e308`,
   );
 }
 

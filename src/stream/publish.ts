@@ -12,6 +12,7 @@ export interface EventToPublish {
   readonly eventType: string;
   readonly createdAt?: string;
   readonly metadata?: object;
+  readonly score?: number;
 }
 
 export type PublishResult =
@@ -85,6 +86,7 @@ function encodeEvent(event: EventToPublish): Uint8Array {
     event_type: event.eventType,
     created_at: event.createdAt,
     metadata: event.metadata,
+    score: event.score,
   };
   return encoder.encode(JSON.stringify(body));
 }

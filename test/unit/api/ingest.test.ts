@@ -18,6 +18,8 @@ const BAD_FIELDS: readonly (readonly [string, unknown])[] = [
   ['id', ''],
   ['id', 12],
   ['id', 'x'.repeat(257)],
+  ['score', '12'],
+  ['score', true],
   ['created_at', 'yesterday'],
   ['created_at', 1_767_225_600],
   ['created_at', ''],
@@ -41,12 +43,20 @@ describe('POST /ingest', () => {
       id: 'e-1',
       created_at: '2026-03-01T09:30:00.1234567+02:00',
       metadata: { a: [1] },
+      score: 12.5,
     };
     const answer = await call('POST', '/ingest', { body });
     expect(answer.status).toBe(202);
     expect(answer.json).toEqual({ accepted: 1, ids: ['e-1'] });
     const createdAt = '2026-03-01T07:30:00.123456Z';
-    const event = { id: 'e-1', leadId: 'lead-1', eventType: 'view', createdAt, metadata: { a: [1] } };
+    const event = {
+      id: 'e-1',
+      leadId: 'lead-1',
+      eventType: 'view',
+      createdAt,
+      metadata: { a: [1] },
+      score: 12.5,
+    };
     expect(world.published).toEqual([{ ou: 'one', events: [event] }]);
   });
 

@@ -32,7 +32,10 @@ const GOOD = { id: 'e1', lead_id: 'l1', event_type: 'view', created_at: '2026-01
 describe('decoding a message', () => {
   it('reads every field of an event', () => {
     expect(
-      eventOf({ ...GOOD, metadata: { any: 'thing' }, other: 1 }, { subject: 'events.acme.web.eu' }),
+      eventOf(
+        { ...GOOD, metadata: { any: 'thing' }, score: -2.5, other: 1 },
+        { subject: 'events.acme.web.eu' },
+      ),
     ).toEqual({
       ou: 'acme',
       leadId: 'l1',
@@ -41,7 +44,28 @@ describe('decoding a message', () => {
       timeMicros: 1_767_225_600_500_000,
       streamSequence: 7,
       arrivalMicros: ARRIVAL_MICROS,
+      metadata: { any: 'thing' },
+      score: -2.5,
     });
+  });
+
+  it.each(['12', true, [], {}])('says that a score of %j is no number', (score) => {
+    expect(rejectionOf({ ...GOOD, score })).toMatchObject({
+      reason: 'invalid_field',
+      detail: expect.stringMatching(/^score is .*, but must be a number between/),
+    });
+  });
+
+  it('says that a score beyond all numbers is none', () => {
+    const data = Buffer.from('{"lead_id":"l1","event_type":"view","score":1e999}');
+    expect(rejectionOf(GOOD, { data })?.detail).toBe(
+      'score is Infinity, but must be a number between -1.8e308 and 1.8e308',
+    );
+  });
+
+  it('takes a score of null, and metadata that is no object, for absent', () => {
+    const event = eventOf({ ...GOOD, score: null, metadata: 'text' });
+    expect(event).toMatchObject({ score: undefined, metadata: undefined });
   });
 
   it('R14: takes the arrival time where there is no created_at and no timestamp', () => {
