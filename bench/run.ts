@@ -1,3 +1,4 @@
+import { benchApi } from './api/index.ts';
 import { BACKLOG_VARIANTS, benchBacklog } from './backlog/index.ts';
 import { benchCheckpoint } from './checkpoint/index.ts';
 import { benchEndToEnd } from './endToEnd/index.ts';
@@ -22,6 +23,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   checkpoint: { variants: [], run: ({ scale }) => benchCheckpoint(scale) },
   backlog: { variants: BACKLOG_VARIANTS, run: benchBacklog },
   outbox: { variants: OUTBOX_VARIANTS, run: benchOutbox },
+  api: { variants: [], run: ({ scale }) => benchApi(scale) },
   peers: { variants: [], run: ({ scale }) => benchPeers(scale) },
 };
 

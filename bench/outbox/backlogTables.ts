@@ -1,6 +1,6 @@
+import { OperatingProcess } from '../operations.ts';
 import type { Row } from '../report.ts';
 import type { Backlog, Beginning } from './backlog.ts';
-import { OperatingProcess } from './operations.ts';
 import { round } from './statistics.ts';
 import { withDataDir } from './subject.ts';
 import type { SubjectOperations } from './subjectProcess.ts';
@@ -56,7 +56,7 @@ async function warmUp(subject: OperatingProcess<SubjectOperations>): Promise<voi
 }
 
 async function inProcess<T>(work: (subject: OperatingProcess<SubjectOperations>) => Promise<T>): Promise<T> {
-  const subject = new OperatingProcess<SubjectOperations>('subjectProcess');
+  const subject = new OperatingProcess<SubjectOperations>('outbox/subjectProcess');
   try {
     return await work(subject);
   } finally {

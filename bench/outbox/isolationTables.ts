@@ -1,7 +1,7 @@
 import { Durations } from '../matcher/durations.ts';
+import { OperatingProcess } from '../operations.ts';
 import type { Row } from '../report.ts';
 import type { Offer } from './isolation.ts';
-import { OperatingProcess } from './operations.ts';
 import type { ReceiverOperations } from './receiverProcess.ts';
 import { median, round } from './statistics.ts';
 import type { SubjectOperations } from './subjectProcess.ts';
@@ -59,8 +59,8 @@ export async function isolationTables(scale: number): Promise<{ title: string; r
 }
 
 async function measure(each: Case, seconds: number, burst: number): Promise<Outcome> {
-  const receiver = new OperatingProcess<ReceiverOperations>('receiverProcess');
-  const subject = new OperatingProcess<SubjectOperations>('subjectProcess');
+  const receiver = new OperatingProcess<ReceiverOperations>('outbox/receiverProcess');
+  const subject = new OperatingProcess<SubjectOperations>('outbox/subjectProcess');
   try {
     const origins = await receiver.run('listen', { answering: 1, hanging: each.hanging + 1 });
     const urls = Array.from({ length: DESTINATIONS }, (_, index) => {

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { serve } from '../operations.ts';
 import { nowMs } from './clock.ts';
-import { serve } from './operations.ts';
 
 const ANSWER = Buffer.from('HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok');
 const HEAD_END = '\r\n\r\n';

@@ -1,6 +1,6 @@
+import { serve } from '../operations.ts';
 import { begin, fill } from './backlog.ts';
 import { offer } from './isolation.ts';
-import { serve } from './operations.ts';
 import { profileOutbox } from './profile.ts';
 import { runBare, runOutbox, runSender } from './throughput.ts';
 

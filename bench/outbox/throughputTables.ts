@@ -1,6 +1,6 @@
 import { DEFAULT_LIMITS } from '../../src/outbox/options.ts';
+import { OperatingProcess } from '../operations.ts';
 import type { Row } from '../report.ts';
-import { OperatingProcess } from './operations.ts';
 import type { ReceiverOperations } from './receiverProcess.ts';
 import { median, round } from './statistics.ts';
 import type { SubjectOperations } from './subjectProcess.ts';
@@ -116,7 +116,7 @@ async function withReceiver<T>(
   deliveries: number,
   work: (load: Load, receiver: Receiver) => Promise<T>,
 ): Promise<T> {
-  const receiver: Receiver = new OperatingProcess('receiverProcess');
+  const receiver: Receiver = new OperatingProcess('outbox/receiverProcess');
   try {
     const { answering } = await receiver.run('listen', { answering: origins, hanging: 0 });
     const urls = Array.from(
@@ -136,7 +136,7 @@ async function withReceiver<T>(
 async function withSubject<T>(
   work: (subject: OperatingProcess<SubjectOperations>) => Promise<T>,
 ): Promise<T> {
-  const subject = new OperatingProcess<SubjectOperations>('subjectProcess');
+  const subject = new OperatingProcess<SubjectOperations>('outbox/subjectProcess');
   try {
     return await work(subject);
   } finally {

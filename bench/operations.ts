@@ -35,10 +35,10 @@ export function serve(operations: Operations): void {
 export class OperatingProcess<Offered extends Operations> {
   readonly #child: ChildProcess;
 
-  /** @param script in this folder, without its ending; it calls `serve`. */
+  /** @param script below `bench`, without its ending; it calls `serve`. */
   constructor(script: string) {
     // The build; benchmarks and tests run from the root of the project.
-    this.#child = fork(resolve(`dist/bench/outbox/${script}.js`), {
+    this.#child = fork(resolve(`dist/bench/${script}.js`), {
       execArgv: ['--expose-gc'],
       env: { ...process.env, UV_THREADPOOL_SIZE: THREADS },
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
