@@ -1,8 +1,8 @@
-import { ErrorCode, type JetStreamClient, type NatsConnection, NatsError } from 'nats';
+import { ErrorCode, type NatsConnection, NatsError } from 'nats';
 import type { OuId } from '../model/event.ts';
+import { Acknowledgements } from './acknowledgements.ts';
 import { eventMessageId } from './messageId.ts';
 import { messageOf, type Readiness } from './ports.ts';
-import { Semaphore } from './semaphore.ts';
 import { subjectOfOu } from './subject.ts';
 
 /** An event as a client hands it in. `createdAt` is an RFC 3339 time; without it, the arrival time counts. */
@@ -20,7 +20,7 @@ export type PublishResult =
   /** Some may be stored all the same; sending them again stores none twice within the duplicate window. */
   | { readonly stored: false; readonly reason: string };
 
-/** Publishes under way at once: awaiting each alone gives a sixth of the rate. */
+/** Messages under way at once: awaiting each alone gives a sixth of the rate. */
 const WINDOW = 256;
 /** Events of all calls that wait or are under way. */
 const EVENTS_MAX = 20_000;
@@ -28,12 +28,27 @@ const TIMEOUT_MS = 5_000;
 
 const encoder = new TextEncoder();
 
-/** Puts events into the events stream. */
+/** One call of `publish`. */
+interface Batch {
+  readonly ou: OuId;
+  readonly subject: string;
+  readonly events: readonly EventToPublish[];
+  /** Index of the next event to send. */
+  next: number;
+  underWay: number;
+  /** The first reason why one was not stored; the rest is not sent then. */
+  failure: string | null;
+  readonly resolve: (result: PublishResult) => void;
+}
+
+/** Puts events into the events stream, those of several calls in turn, those of one in their order. */
 export class EventPublisher {
-  readonly #jetStream: JetStreamClient;
+  readonly #acknowledgements: Acknowledgements;
   readonly #eventsSubject: string;
-  readonly #window = new Semaphore(WINDOW);
   readonly #connection: () => Readiness;
+  /** Those with events to send, the one whose turn it is first. */
+  readonly #batches: Batch[] = [];
+  #underWay = 0;
   #held = 0;
 
   /** `connection` says whether there is one now. */
@@ -42,13 +57,14 @@ export class EventPublisher {
     eventsSubject: string,
     connection: () => Readiness = () => ({ ready: true }),
   ) {
-    this.#jetStream = nats.jetstream({ timeout: TIMEOUT_MS });
+    this.#acknowledgements = new Acknowledgements(nats, TIMEOUT_MS);
     this.#eventsSubject = eventsSubject;
     this.#connection = connection;
   }
 
   /** Resolves when JetStream has stored all of them, or with the first reason why one was not. Never rejects. */
   async publish(ou: OuId, events: readonly EventToPublish[]): Promise<PublishResult> {
+    if (events.length === 0) return { stored: true };
     if (this.#held + events.length > EVENTS_MAX) {
       return {
         stored: false,
@@ -59,24 +75,56 @@ export class EventPublisher {
     const connection = this.#connection();
     if (!connection.ready) return { stored: false, reason: connection.reason };
     this.#held += events.length;
-    const subject = subjectOfOu(this.#eventsSubject, ou);
-    let failure: string | undefined;
-    const publishOne = async (event: EventToPublish): Promise<void> => {
-      // After a failure the rest would only wait for the same.
-      if (failure === undefined && !this.#connection().ready) failure = 'the connection to NATS was lost';
-      if (failure !== undefined) return;
-      try {
-        await this.#jetStream.publish(subject, encodeEvent(event), {
-          msgID: eventMessageId(ou, event.leadId, event.id),
-        });
-      } catch (error) {
-        failure ??= reasonOf(error);
-      }
-    };
-    await Promise.all(events.map((event) => this.#window.run(() => publishOne(event))));
+    const result = await new Promise<PublishResult>((resolve) => {
+      const subject = subjectOfOu(this.#eventsSubject, ou);
+      this.#batches.push({ ou, subject, events, next: 0, underWay: 0, failure: null, resolve });
+      this.#sendInTurn();
+    });
     this.#held -= events.length;
-    return failure === undefined ? { stored: true } : { stored: false, reason: failure };
+    return result;
   }
+
+  #sendInTurn(): void {
+    while (this.#underWay < WINDOW) {
+      const batch = this.#batches.shift();
+      if (batch === undefined) return;
+      this.#sendNext(batch);
+      if (batch.failure === null && batch.next < batch.events.length) this.#batches.push(batch);
+      else if (batch.underWay === 0) finish(batch);
+    }
+  }
+
+  #sendNext(batch: Batch): void {
+    // After a failure the rest would only wait for the same.
+    if (batch.failure === null && !this.#connection().ready)
+      batch.failure = 'the connection to NATS was lost';
+    if (batch.failure !== null) return;
+    const event = batch.events[batch.next++]!;
+    const messageId = eventMessageId(batch.ou, event.leadId, event.id);
+    try {
+      this.#acknowledgements.send(batch.subject, encodeEvent(event), messageId, (failure) =>
+        this.#settle(batch, failure),
+      );
+    } catch (error) {
+      batch.failure = reasonOf(error);
+      return;
+    }
+    batch.underWay++;
+    this.#underWay++;
+  }
+
+  #settle(batch: Batch, failure: string | null): void {
+    batch.underWay--;
+    this.#underWay--;
+    batch.failure ??= failure;
+    const isAllSent = batch.failure !== null || batch.next === batch.events.length;
+    if (isAllSent && batch.underWay === 0 && !this.#batches.includes(batch)) finish(batch);
+    this.#sendInTurn();
+  }
+}
+
+function finish({ failure, resolve }: Batch): void {
+  resolve(failure === null ? { stored: true } : { stored: false, reason: failure });
 }
 
 function encodeEvent(event: EventToPublish): Uint8Array {
@@ -92,12 +140,9 @@ function encodeEvent(event: EventToPublish): Uint8Array {
 }
 
 function reasonOf(error: unknown): string {
-  const code = error instanceof NatsError && !error.api_error ? error.code : '';
-  if (code === ErrorCode.Timeout) return 'JetStream did not answer in time';
-  if (code === ErrorCode.NoResponders)
-    return 'no stream takes the events: theirs was deleted, or JetStream is not running';
+  const code = error instanceof NatsError ? error.code : '';
   if (code === ErrorCode.ConnectionClosed || code === ErrorCode.ConnectionDraining) {
     return 'the connection to NATS is closed';
   }
-  return `JetStream refused an event: ${messageOf(error)}`;
+  return `NATS refused an event: ${messageOf(error)}`;
 }

@@ -1,4 +1,4 @@
-import type { NatsConnection } from 'nats';
+import { DiscardPolicy, type NatsConnection } from 'nats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FeedMessage } from '../../../src/model/event.ts';
 import { EventPublisher } from '../../../src/stream/publish.ts';
@@ -50,6 +50,7 @@ describe('publishing events', () => {
       eventType: 'a',
       createdAt: '2026-01-01T00:00:00Z',
       metadata: { page: '/' },
+      score: 40,
     };
     await new EventPublisher(nats, 'events.>').publish('acme', [event]);
     const message = await stored('EVENTS', 1);
@@ -60,8 +61,49 @@ describe('publishing events', () => {
       event_type: 'a',
       created_at: '2026-01-01T00:00:00Z',
       metadata: { page: '/' },
+      score: 40,
     });
   });
+
+  it('sends those of one call in their order, and lets calls take turns', async () => {
+    const publisher = new EventPublisher(nats, 'events.>');
+    const event = (id: string) => ({ id, leadId: 'l', eventType: 'a' });
+    const ids = Array.from({ length: 1_000 }, (_, index) => `e${index}`);
+    const ended: string[] = [];
+    await Promise.all([
+      publisher.publish('acme', ids.map(event)).then(() => ended.push('batch')),
+      publisher.publish('other', [event('single')]).then(() => ended.push('single')),
+    ]);
+    expect(ended).toEqual(['single', 'batch']);
+    for (const sequence of [1, 2, 500, 1_001]) {
+      const at = sequence > 257 ? sequence - 2 : sequence - 1;
+      expect((await stored('EVENTS', sequence)).json()).toMatchObject({ id: ids[at] });
+    }
+  });
+
+  it('says what the stream says of an event that it does not take', async () => {
+    const manager = await nats.jetstreamManager();
+    await manager.streams.update('EVENTS', { max_msgs: 1, discard: DiscardPolicy.New });
+    const publisher = new EventPublisher(nats, 'events.>');
+    const events = ['e1', 'e2'].map((id) => ({ id, leadId: 'l', eventType: 'a' }));
+    expect(await publisher.publish('acme', events)).toEqual({
+      stored: false,
+      reason: 'JetStream refused an event: maximum messages exceeded',
+    });
+    expect(await count('EVENTS')).toBe(1);
+  });
+
+  it('gives up on a stream that acknowledges nothing, and is free for others then', async () => {
+    const manager = await nats.jetstreamManager();
+    await manager.streams.add({ name: 'MUTE', subjects: ['mute.>'], no_ack: true });
+    const mute = new EventPublisher(nats, 'mute.>');
+    const events = Array.from({ length: 300 }, (_, at) => ({ id: `e${at}`, leadId: 'l', eventType: 'a' }));
+    const unheard = { stored: false, reason: 'JetStream did not answer in time' };
+    expect(await mute.publish('acme', events)).toEqual(unheard);
+    await manager.streams.delete('MUTE');
+    await manager.streams.add({ name: 'MUTE', subjects: ['mute.>'] });
+    expect(await mute.publish('acme', events)).toEqual({ stored: true });
+  }, 30_000);
 
   it('R13: stores a repeated event once, and equal ids of two leads or two OUs each', async () => {
     const publisher = new EventPublisher(nats, 'events.>');
