@@ -11,6 +11,7 @@ import { DeliveryStore } from '../../src/store/deliveries.ts';
 import { DestinationStore } from '../../src/store/destinations.ts';
 import { type Environment, openEnvironment } from '../../src/store/environment.ts';
 import { FireStore } from '../../src/store/fires.ts';
+import { FreshFires } from '../../src/store/freshFires.ts';
 import { StateStore } from '../../src/store/states.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
@@ -58,14 +59,14 @@ export class WriteStatistics {
 export class Stores {
   readonly environment: Environment;
   readonly deliveries: DeliveryStore;
-  readonly fires: FireStore;
+  readonly fires: FreshFires;
   readonly states: StateStore;
   readonly writes = new WriteStatistics();
 
   constructor(dataDir: string) {
     this.environment = this.writes.observe(openEnvironment(dataDir));
     this.deliveries = new DeliveryStore(this.environment);
-    this.fires = new FireStore(this.environment, this.deliveries);
+    this.fires = new FreshFires(new FireStore(this.environment, this.deliveries));
     this.states = new StateStore(this.environment);
   }
 

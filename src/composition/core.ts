@@ -12,6 +12,7 @@ import { DeliveryStore } from '../store/deliveries.ts';
 import { DestinationStore } from '../store/destinations.ts';
 import { checkEnvironment, type Environment, openEnvironment } from '../store/environment.ts';
 import { FireStore } from '../store/fires.ts';
+import { FreshFires } from '../store/freshFires.ts';
 import { HistoryStore } from '../store/history.ts';
 import { StateStore } from '../store/states.ts';
 import { openTokenStore, type TokenStore } from '../store/tokens.ts';
@@ -73,6 +74,7 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
   const states = new StateStore(environment);
   const deliveries = new DeliveryStore(environment);
   const fires = new FireStore(environment, deliveries);
+  const freshFires = new FreshFires(fires);
   const history = new HistoryStore(environment, { fires, deliveries, states });
   const limits = {
     allowedLatenessMicros: config.allowedLatenessSeconds * 1e6,
@@ -93,7 +95,7 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
     ...senders,
     queue: deliveries,
     destinations,
-    fires,
+    fires: freshFires,
     // Those in the catalog are in memory; the others have been deleted.
     sequenceOf: (ou, id) => catalog.get(ou, id) ?? states.sequenceOf(ou, id),
   });
@@ -101,7 +103,7 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
     matcher,
     catalog,
     store: states,
-    commitFires: (entries, reach) => fires.commitFires(entries, reach),
+    commitFires: (entries, reach) => freshFires.commitFires(entries, reach),
     storeRejected: (message, rejection) => {
       if (core.room === null) throw new Error('the stream is not connected');
       return core.room.rejected.store(message, rejection);

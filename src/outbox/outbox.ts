@@ -73,6 +73,7 @@ export class Outbox {
     this.#recorder = new Recorder({
       queue,
       log,
+      clock: this.#clock,
       onRecorded: (lane, settlement) => {
         reportAttempt(log, metrics, settlement);
         this.#recorded(lane, settlement.delivery);

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts';
 import type { Lane } from './lane.ts';
 import type { DeliveryQueue, Log } from './ports.ts';
 import type { Settlement } from './retry.ts';
@@ -5,6 +6,9 @@ import type { Settlement } from './retry.ts';
 const BATCH_MAX = 500;
 /** Outcomes that may wait: as many attempts are made again after a crash at most, and those under way. */
 const WAITING_MAX = 1_000;
+/** When as many came during one transaction, the next takes more along after a pause: few are much the same work. */
+const RUSH_MIN = 8;
+const PAUSE_MS = 10;
 
 interface Entry {
   readonly lane: Lane;
@@ -14,6 +18,7 @@ interface Entry {
 export interface RecorderOptions {
   readonly queue: Pick<DeliveryQueue, 'recordAttempts'>;
   readonly log: Log;
+  readonly clock: Clock;
   onRecorded(lane: Lane, settlement: Settlement): void;
   /** The store did not take it: the attempt will be made again. */
   onFailed(lane: Lane, settlement: Settlement): void;
@@ -22,8 +27,8 @@ export interface RecorderOptions {
 }
 
 /**
- * Stores the outcomes of attempts, those that come while some are being stored together as the next. An attempt gives
- * its place free before: what comes after need not wait for the disk.
+ * Stores the outcomes of attempts, those that come while some are being stored together as the next; in a rush also
+ * those of shortly after. An attempt gives its place free before: what comes after need not wait for the disk.
  */
 export class Recorder {
   readonly #options: RecorderOptions;
@@ -50,8 +55,18 @@ export class Recorder {
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) await this.#storeSome(this.#waiting.splice(0, BATCH_MAX));
+    while (this.#waiting.length > 0) {
+      await this.#storeSome(this.#waiting.splice(0, BATCH_MAX));
+      const count = this.#waiting.length;
+      if (count >= RUSH_MIN && count < BATCH_MAX) await this.#pause();
+    }
     this.#running = null;
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.clock.after(PAUSE_MS, resolve);
+    });
   }
 
   async #storeSome(entries: readonly Entry[]): Promise<void> {

@@ -2,8 +2,10 @@ import type { Attempt, Delivery, DeliveryId, DeliveryState } from '../model/deli
 import type { OuId } from '../model/event.ts';
 import type { SequenceId } from '../model/sequence.ts';
 import { moveOldQueue } from './deliveryMigration.ts';
+import { anew, dueNow } from './deliveryRestart.ts';
 import { DeliveryRows, filterPrefix } from './deliveryRows.ts';
 import type { Environment } from './environment.ts';
+import { HandedOut } from './handedOut.ts';
 import { laneOf, partsOf } from './lanes.ts';
 
 /** Rows that one transaction changes, so that a large backlog does not stop the process. */
@@ -42,6 +44,7 @@ export class DeliveryStore {
   readonly rows: DeliveryRows;
   readonly #environment: Environment;
   readonly #unflushed = new Set<DeliveryId>();
+  readonly #handedOut = new HandedOut();
 
   constructor(environment: Environment) {
     this.#environment = environment;
@@ -121,7 +124,8 @@ export class DeliveryStore {
 
   /**
    * The rows of a lane that are due by `nowMs`, at most `count` of them, apart from those in `skip` and those that
-   * are not on disk yet: nothing may leave the process before its row is flushed.
+   * are not on disk yet: nothing may leave the process before its row is flushed. `skip` names those whose attempts
+   * are being recorded, because here they stand as before that.
    */
   due(lane: string, nowMs: number, skip: ReadonlySet<DeliveryId>, count: number): DueRows {
     const rows: DueRow[] = [];
@@ -157,13 +161,10 @@ export class DeliveryStore {
     return this.#environment.write(() => {
       const missing: DeliveryId[] = [];
       const changes = settlements.flatMap(({ delivery: after, attempt }) => {
-        const before = this.rows.read(after.id);
-        if (before === undefined) {
-          missing.push(after.id);
-          return [];
-        }
-        this.rows.putAttempt(after.id, attempt);
-        return [{ before, after }];
+        const before = this.#handedOut.take(after.id) ?? this.rows.read(after.id);
+        if (before !== undefined) return [{ before, after, attempt }];
+        missing.push(after.id);
+        return [];
       });
       this.rows.replace(changes);
       return missing;
@@ -216,7 +217,7 @@ export class DeliveryStore {
 
   /** Has a delivery that is in the queue go to another URL, at once. Resolves to how it stands then. */
   async move(id: DeliveryId, url: string, nowMs: number): Promise<Delivery | undefined> {
-    return this.#environment.write(() => {
+    return this.#rewrite(() => {
       const before = this.rows.read(id);
       if (before === undefined || before.dueAtMs === null) return before;
       const after = { ...before, destination: url, dueAtMs: nowMs, updatedAtMs: nowMs };
@@ -231,7 +232,7 @@ export class DeliveryStore {
     id: DeliveryId,
     nowMs: number,
   ): Promise<{ ok: true; delivery: Delivery } | { ok: false; reason: 'not_found' | 'held' }> {
-    return this.#environment.write(() => {
+    return this.#rewrite(() => {
       const before = this.rows.read(id);
       if (before === undefined || before.ou !== ou) return { ok: false, reason: 'not_found' };
       if (before.state === 'held') return { ok: false, reason: 'held' };
@@ -271,7 +272,7 @@ export class DeliveryStore {
       const last = keys.at(-1);
       if (last === undefined) return { deliveries, after: null };
       const first = deliveries.length;
-      const made = await this.#environment.write(() => {
+      const made = await this.#rewrite(() => {
         const rows = keys.map((key) => this.#read(String(key.at(-1))));
         const changes = rows
           .flatMap((row) => (row.kind === 'delivery' ? [row.delivery] : []))
@@ -303,6 +304,16 @@ export class DeliveryStore {
     return this.#unflushed.size;
   }
 
+  /** Makes a change of rows that may have been handed out: what was read of them before does not count. */
+  #rewrite<T>(step: () => T): Promise<T> {
+    return this.#handedOut.duringChange((forget) =>
+      this.#environment.write(() => {
+        forget();
+        return step();
+      }),
+    );
+  }
+
   /** Changes the rows between two keys of a table, 1,000 in a transaction. Resolves to how many were changed. */
   async #changeAll(table: DeliveryRows['due'], from: Key, end: Key, change: Change): Promise<number> {
     let changed = 0;
@@ -319,7 +330,7 @@ export class DeliveryStore {
 
   /** Changes the rows that the keys end with, in one transaction. */
   #change(keys: readonly Key[], change: Change): Promise<Delivery[]> {
-    return this.#environment.write(() => {
+    return this.#rewrite(() => {
       const changes = keys.flatMap((key) => {
         const row = this.#read(String(key.at(-1)));
         if (row.kind === 'unreadable') return [];
@@ -334,7 +345,11 @@ export class DeliveryStore {
   /** The row of an entry of the queue, which must be the entry that the row says it has. */
   #dueRow(key: Key): DueRow {
     const row = this.#read(String(key.at(-1)));
-    if (row.kind === 'unreadable' || row.delivery.dueAtMs === key[1]) return row;
+    if (row.kind === 'unreadable') return row;
+    if (row.delivery.dueAtMs === key[1]) {
+      this.#handedOut.add(row.delivery);
+      return row;
+    }
     const problem = 'its entry in the queue is of another time than its row';
     return { kind: 'unreadable', deliveryId: row.delivery.id, problem };
   }
@@ -376,21 +391,4 @@ function firstOfEachLane(table: DeliveryRows['due'], after: string | null, count
 /** Behind every key of a lane. */
 function endOf(lane: string): Key {
   return [lane, Number.MAX_SAFE_INTEGER];
-}
-
-/** Due again after it was held, with the whole schedule before it: what was there to wait for is there now. */
-function dueNow(before: Delivery, nowMs: number): Delivery {
-  const state = before.attemptsMade === 0 ? 'pending' : 'retrying';
-  return { ...anew(before, nowMs, nowMs), state };
-}
-
-function anew(before: Delivery, nowMs: number, dueAtMs: number): Delivery {
-  return {
-    ...before,
-    state: 'pending',
-    reason: null,
-    dueAtMs,
-    attemptsBefore: before.attemptsMade,
-    updatedAtMs: nowMs,
-  };
 }

@@ -7,20 +7,24 @@ import {
 } from '../model/delivery.ts';
 import type { OuId } from '../model/event.ts';
 import type { SequenceId } from '../model/sequence.ts';
+import { packDelivery, unpackDelivery } from './deliveryCodec.ts';
 import type { Environment, Table } from './environment.ts';
 import { packRow, unpackRow } from './environment.ts';
 import { laneOf } from './lanes.ts';
 
 const ROW_VERSION = 1;
 const READABLE_VERSIONS = [ROW_VERSION];
-/** Version 1 of a delivery lacks what `OLD_DELIVERY` holds. */
-const DELIVERY_VERSION = 2;
-const READABLE_DELIVERIES = [1, DELIVERY_VERSION];
-const OLD_DELIVERY = { leadId: '', streamSequence: 0, attemptsBefore: 0 };
 /** The value of an index entry, whose whole content is its key. */
 const PRESENT = Buffer.from([ROW_VERSION]);
 
 type Key = Array<string | number>;
+
+/** What becomes of a stored delivery, and the attempt that led to it, if one did. */
+export interface DeliveryChange {
+  readonly before: Delivery;
+  readonly after: Delivery;
+  readonly attempt?: Attempt;
+}
 
 /**
  * The tables of deliveries, and the writes that keep them in step. Every write method must be called inside
@@ -28,11 +32,11 @@ type Key = Array<string | number>;
  *
  * | table | key | holds |
  * |---|---|---|
- * | deliveries | id | the row |
+ * | deliveries | id | the row, with the last attempt |
  * | delivery_index | ou, `all` \| `state`, s \| `seq`, q \| `seqstate`, q, s, then createdAtMs, id | one entry per filter |
  * | delivery_queue | lane, dueAtMs, streamSequence, id | what is to be attempted; lane first, so that no destination hides another's |
  * | delivery_hold | lane, createdAtMs, id | what waits for a setting or a resume |
- * | delivery_attempts | id, number | one row per attempt |
+ * | delivery_attempts | id, number | one row per attempt but the last, which is in the row of its delivery |
  * | delivery_counts | state | how many deliveries are in it |
  */
 export class DeliveryRows {
@@ -55,31 +59,32 @@ export class DeliveryRows {
   /** Throws when the row is of a version that this program cannot read. */
   read(id: DeliveryId): Delivery | undefined {
     const row = this.deliveries.get([id]);
-    if (row === undefined) return undefined;
-    const delivery = unpackRow<Delivery>(row, READABLE_DELIVERIES);
-    return row[0] === DELIVERY_VERSION ? delivery : { ...OLD_DELIVERY, ...delivery };
+    return row === undefined ? undefined : unpackDelivery(id, row).delivery;
   }
 
   /** Attempts in the order they were made. */
   readAttempts(id: DeliveryId): Attempt[] {
     const range = this.attempts.getRange(attemptsOf(id));
-    return Array.from(range, ({ value }) => unpackRow<Attempt>(value, READABLE_VERSIONS));
+    const attempts = Array.from(range, ({ value }) => unpackRow<Attempt>(value, READABLE_VERSIONS));
+    const last = this.#lastAttempt(id);
+    return last === null ? attempts : [...attempts, last];
   }
 
   insert(deliveries: readonly Delivery[]): void {
     const changes = new Map<DeliveryState, number>();
     for (const delivery of deliveries) {
-      this.#write(null, delivery);
+      this.#write(null, delivery, null);
       addTo(changes, delivery.state, 1);
     }
     this.#addToCounts(changes);
   }
 
   /** Each change replaces `before`, as it stands on disk, by `after` of the same id. */
-  replace(changes: readonly { before: Delivery; after: Delivery }[]): void {
+  replace(changes: readonly DeliveryChange[]): void {
     const counts = new Map<DeliveryState, number>();
-    for (const { before, after } of changes) {
-      this.#write(before, after);
+    for (const { before, after, attempt } of changes) {
+      if (attempt === undefined) this.#write(before, after, this.#lastAttempt(after.id));
+      else this.#writeAttempt(before, after, attempt);
       addTo(counts, before.state, -1);
       addTo(counts, after.state, 1);
     }
@@ -91,6 +96,7 @@ export class DeliveryRows {
     const counts = new Map<DeliveryState, number>();
     let attempts = 0;
     for (const delivery of deliveries) {
+      if (this.#lastAttempt(delivery.id) !== null) attempts += 1;
       void this.deliveries.remove([delivery.id]);
       this.#moveAllEntries(delivery, null);
       addTo(counts, delivery.state, -1);
@@ -108,10 +114,6 @@ export class DeliveryRows {
     const prefix = filterPrefix(ou, sequenceId, undefined);
     const bounds = { start: prefix, end: [...prefix, Number.MAX_SAFE_INTEGER], limit: 1 };
     return [...this.index.getKeys(bounds)].length > 0;
-  }
-
-  putAttempt(id: DeliveryId, attempt: Attempt): void {
-    void this.attempts.put([id, attempt.number], packRow(ROW_VERSION, attempt));
   }
 
   /** Moves an entry of the queue alone. */
@@ -138,13 +140,30 @@ export class DeliveryRows {
     return counts;
   }
 
-  #write(before: Delivery | null, after: Delivery): void {
-    void this.deliveries.put([after.id], packRow(DELIVERY_VERSION, after));
+  /** The attempt before gets a row of its own, where there was one: most deliveries have exactly one. */
+  #writeAttempt(before: Delivery, after: Delivery, attempt: Attempt): void {
+    const previous = attempt.number === 1 ? null : this.#lastAttempt(after.id);
+    if (previous !== null) {
+      void this.attempts.put([after.id, previous.number], packRow(ROW_VERSION, previous));
+    }
+    this.#write(before, after, attempt);
+  }
+
+  #write(before: Delivery | null, after: Delivery, lastAttempt: Attempt | null): void {
+    void this.deliveries.put([after.id], packDelivery({ delivery: after, lastAttempt }));
     this.#moveAllEntries(before, after);
   }
 
+  /** The attempt in the row of a delivery; null where there is none. */
+  #lastAttempt(id: DeliveryId): Attempt | null {
+    const row = this.deliveries.get([id]);
+    return row === undefined ? null : unpackDelivery(id, row).lastAttempt;
+  }
+
   #moveAllEntries(before: Delivery | null, after: Delivery | null): void {
-    moveEntries(this.index, filterKeys(before), filterKeys(after));
+    // What the other filters go by never changes.
+    if (before === null || after === null) moveEntries(this.index, lastingKeys(before), lastingKeys(after));
+    if (before?.state !== after?.state) moveEntries(this.index, stateKeys(before), stateKeys(after));
     moveEntries(this.due, dueKeys(before), dueKeys(after));
     moveEntries(this.held, heldKeys(before), heldKeys(after));
   }
@@ -168,13 +187,20 @@ export function filterPrefix(ou: string, sequenceId: string | undefined, state: 
   return state === undefined ? [ou, 'seq', sequenceId] : [ou, 'seqstate', sequenceId, state];
 }
 
-function filterKeys(delivery: Delivery | null): Key[] {
+function lastingKeys(delivery: Delivery | null): Key[] {
+  if (delivery === null) return [];
+  const { ou, sequenceId, createdAtMs, id } = delivery;
+  return [
+    [...filterPrefix(ou, undefined, undefined), createdAtMs, id],
+    [...filterPrefix(ou, sequenceId, undefined), createdAtMs, id],
+  ];
+}
+
+function stateKeys(delivery: Delivery | null): Key[] {
   if (delivery === null) return [];
   const { ou, sequenceId, state, createdAtMs, id } = delivery;
   return [
-    [...filterPrefix(ou, undefined, undefined), createdAtMs, id],
     [...filterPrefix(ou, undefined, state), createdAtMs, id],
-    [...filterPrefix(ou, sequenceId, undefined), createdAtMs, id],
     [...filterPrefix(ou, sequenceId, state), createdAtMs, id],
   ];
 }

@@ -117,5 +117,5 @@ export function unpackRow<T>(row: Uint8Array, versions: readonly number[]): T {
   if (version === undefined || !versions.includes(version)) {
     throw new Error(`a stored row has version ${version}; this program reads ${versions.join(', ')}`);
   }
-  return packr.unpack(row.subarray(1)) as T;
+  return packr.unpack(row, { start: 1, end: row.length }) as T;
 }

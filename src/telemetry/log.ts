@@ -1,5 +1,6 @@
 import { type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import pretty from 'pino-pretty';
+import { LinesTogether } from './linesTogether.ts';
 
 export type { Logger } from 'pino';
 
@@ -30,7 +31,8 @@ const SECRET_DEPTH = 3;
 
 /**
  * The log of the process: one JSON object a line with `level`, `time` (ISO 8601, UTC) and `msg`, or lines for
- * people. Writes are synchronous, so that the last line before a crash is there to be read.
+ * people. The lines of one run of code are written together when it ends, and before the process does, so that the
+ * last line before a crash is there to be read: only an end by force in the midst of a run takes its lines along.
  */
 export function createLog(options: LogOptions): Logger {
   const format = options.format ?? (process.stdout.isTTY ? 'pretty' : 'json');
@@ -43,9 +45,20 @@ export function createLog(options: LogOptions): Logger {
     redact: { paths: secretPaths(), censor: '(hidden)' },
   };
   const to = options.destination ?? process.stdout;
-  if (format === 'json') return pino(settings, options.destination ?? pino.destination({ sync: true }));
+  if (format === 'json') return pino(settings, options.destination ?? standardOutput());
   const colorize = to === process.stdout && process.stdout.isTTY;
   return pino(settings, pretty({ destination: to, sync: true, translateTime: 'SYS:HH:MM:ss.l', colorize }));
+}
+
+let lines: LinesTogether | null = null;
+
+/** One for all logs of the process, which it serves to its end. */
+function standardOutput(): LinesTogether {
+  if (lines !== null) return lines;
+  const made = new LinesTogether(pino.destination({ sync: true }));
+  process.on('exit', () => made.flush());
+  lines = made;
+  return made;
 }
 
 /** Under `error` stands an Error in some rooms, a word in others. */
