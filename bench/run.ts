@@ -3,6 +3,7 @@ import { BACKLOG_VARIANTS, benchBacklog } from './backlog/index.ts';
 import { benchCheckpoint } from './checkpoint/index.ts';
 import { benchEndToEnd } from './endToEnd/index.ts';
 import { benchFireLatency } from './fireLatency/index.ts';
+import { benchHistory, HISTORY_VARIANTS } from './history/index.ts';
 import { benchMatcher, MATCHER_VARIANTS } from './matcher/index.ts';
 import { NotInstalled } from './notInstalled.ts';
 import { parseRunOptions, UsageError } from './options.ts';
@@ -24,6 +25,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   backlog: { variants: BACKLOG_VARIANTS, run: benchBacklog },
   outbox: { variants: OUTBOX_VARIANTS, run: benchOutbox },
   api: { variants: [], run: ({ scale }) => benchApi(scale) },
+  history: { variants: HISTORY_VARIANTS, run: benchHistory },
   peers: { variants: [], run: ({ scale }) => benchPeers(scale) },
 };
 
@@ -31,7 +33,8 @@ const USAGE = `usage: npm run bench -- [NAME ...] [--scale N] [--only VARIANT,..
   NAME     one of: ${Object.keys(BENCHMARKS).join(', ')}; all of them when absent
   --scale  share of the full workload, above 0 up to 1 (default 1)
   --only   some variants of the one benchmark named; matcher has: ${MATCHER_VARIANTS.join(', ')};
-           backlog has: ${BACKLOG_VARIANTS.join(', ')}; outbox has: ${OUTBOX_VARIANTS.join(', ')}`;
+           backlog has: ${BACKLOG_VARIANTS.join(', ')}; outbox has: ${OUTBOX_VARIANTS.join(', ')};
+           history has: ${HISTORY_VARIANTS.join(', ')} (the last only where it is named)`;
 
 async function main(): Promise<void> {
   const variants = Object.entries(BENCHMARKS).map(([name, benchmark]) => [name, benchmark.variants] as const);

@@ -5,6 +5,7 @@ import { type Core, loadCore } from './composition/core.ts';
 import { openStream } from './composition/events.ts';
 import { createSenders, type Senders } from './composition/senders.ts';
 import type { Config } from './config/schema.ts';
+import { buildCounts } from './store/buildCounts.ts';
 import { lockDataDirectory } from './store/dataDirectory.ts';
 import type { TokenStore } from './store/tokens.ts';
 import type { Logger } from './telemetry/log.ts';
@@ -46,6 +47,7 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
     log.info({ host: config.httpHost, port: http.port }, 'serving HTTP');
     await core.outbox.start();
     core.historyKeeper?.start();
+    core.counting = countLists(core);
     const opening = openStream(config, core);
     if (config.natsUrl === null) await opening;
     else opening.catch((error: unknown) => core.fail(error));
@@ -59,6 +61,7 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
     await core.room?.close();
     await core.outbox.drain(0);
     await core.historyKeeper?.stop();
+    await core.counting;
     await core.environment.close();
     unlock();
     throw error;
@@ -119,12 +122,22 @@ async function stopEngine(core: Core, opening: Promise<void>): Promise<void> {
     await core.room?.feed.stop();
     await core.consuming;
     await historyKeeper?.stop();
+    await core.counting;
     await engine.drain();
   } catch (error) {
     log.warn({ err: error }, 'no last checkpoint was written; the next start replays from the one before');
   }
   clearTimeout(late);
   environment.abandonWrites();
+}
+
+/** Until they are counted, lists are counted entry by entry: slower, and as right. */
+async function countLists({ environment, fires, deliveries, abort, log }: Core): Promise<void> {
+  try {
+    await buildCounts(environment, [fires.rows.counts, deliveries.rows.indexCounts], abort.signal);
+  } catch (error) {
+    log.warn({ err: error }, 'the lists could not be counted; the next start goes on with it');
+  }
 }
 
 /** A token for the first user, where nobody has one yet. */

@@ -45,7 +45,9 @@ const BELOW_QUEUE = ['writeQueue', 'environment', 'backup', 'deliveryMigration']
   (name) => `src/store/${name}.ts`,
 );
 /** Helpers that steps call. Nothing in them may wait. */
-const ROW_FILES = ['deliveryRows', 'fireRows', 'highWater'].map((name) => `src/store/${name}.ts`);
+const ROW_FILES = ['deliveryRows', 'fireRows', 'highWater', 'rangeCounts'].map(
+  (name) => `src/store/${name}.ts`,
+);
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 

@@ -11,6 +11,7 @@ import { COMMON_HEADERS, Problem, problemResponse } from './problem.ts';
 import { redeliveryRoutes } from './redeliveries.ts';
 import { rejectedEventRoutes } from './rejectedEvents.ts';
 import type { ApiContext, ApiEnv } from './request.ts';
+import { sequenceEventExportRoutes } from './sequenceEventExport.ts';
 import { sequenceEventRoutes } from './sequenceEvents.ts';
 import { sequenceRoutes } from './sequences.ts';
 
@@ -36,6 +37,8 @@ export function routesOf(ports: ApiPorts): readonly Route[] {
     ...sequenceRoutes(ports),
     ...ingestRoutes(ports),
     ...rejectedEventRoutes(ports),
+    // Before the path with an id, which would take its name for one.
+    ...sequenceEventExportRoutes(ports),
     ...sequenceEventRoutes(ports),
     ...deliveryRoutes(ports),
     ...redeliveryRoutes(ports),

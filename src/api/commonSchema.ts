@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseInstant } from '../model/instant.ts';
+import { readCursor } from './cursor.ts';
 import { exactObject, sentence, textOfBytes } from './validation.ts';
 
 const PAGE_MAX = 1_000_000_000;
@@ -7,13 +8,17 @@ const LIMIT_MAX = 100;
 const LIMIT_DEFAULT = 25;
 
 function integerText(min: number, max: number, byDefault: number) {
+  return integerOrNothing(min, max, byDefault).default(byDefault);
+}
+
+/** Without a default in what is read, for who has to know whether the parameter was given. */
+function integerOrNothing(min: number, max: number, byDefault: number) {
   const error = `an integer from ${min} to ${max.toLocaleString('en-US')}`;
   return z
     .string({ error })
     .refine((text) => /^\d{1,10}$/.test(text) && Number(text) >= min && Number(text) <= max, { error })
     .meta({ type: 'integer', minimum: min, maximum: max, default: byDefault })
-    .transform(Number)
-    .default(byDefault);
+    .transform(Number);
 }
 
 const INSTANT = 'an RFC 3339 instant such as 2026-03-01T09:30:00Z';
@@ -44,6 +49,20 @@ export const pageFields = {
   limit: integerText(1, LIMIT_MAX, LIMIT_DEFAULT),
 };
 
+const cursorAllowed = 'the next_cursor of an earlier answer';
+
+/** The same for a list that can also be read on from a place, with `next_cursor` in its answers. */
+export const cursorPageFields = {
+  page: integerOrNothing(1, PAGE_MAX, 1).optional(),
+  limit: pageFields.limit,
+  cursor: z
+    .string({ error: cursorAllowed })
+    .refine((text) => readCursor(text) !== undefined, { error: cursorAllowed })
+    .meta({ description: 'Instead of `page`: the `next_cursor` of an earlier answer, to read on behind it.' })
+    .transform((text) => readCursor(text) ?? null)
+    .optional(),
+};
+
 const flagAllowed = 'true or false';
 export const booleanText = z
   .enum(['true', 'false'], { error: flagAllowed })
@@ -65,6 +84,13 @@ export const pageInfo = {
   total: count.meta({ description: 'How many the filters let through, on all pages.' }),
   page: count,
   limit: count,
+};
+
+/** The same of a list that takes a cursor. */
+export const cursorPageInfo = {
+  ...pageInfo,
+  page: count.nullable().meta({ description: 'Null where the request had a cursor.' }),
+  next_cursor: z.string().nullable().meta({ description: 'To read on behind this page; null at the end.' }),
 };
 
 export const pageQuery = exactObject(pageFields);

@@ -1,3 +1,4 @@
+import { partInfo, partOf } from './cursor.ts';
 import * as contract from './deliveryContract.ts';
 import { deliveryDetail, deliveryView } from './deliveryView.ts';
 import { type Route, route } from './endpoint.ts';
@@ -11,9 +12,10 @@ export function deliveryRoutes({
 }: Pick<ApiPorts, 'deliveries' | 'redelivery'>): readonly Route[] {
   return [
     route(contract.listDeliveries, async ({ ou, query }) => {
-      const { page, limit, status, sequence_id } = query;
-      const found = await deliveries.listDeliveries(ou, { page, limit, status, sequenceId: sequence_id });
-      return { deliveries: found.deliveries.map(deliveryView), total: found.total, page, limit };
+      const part = partOf(query);
+      const filters = { status: query.status, sequenceId: query.sequence_id };
+      const { deliveries: found, total, next } = await deliveries.listDeliveries(ou, { ...part, ...filters });
+      return { deliveries: found.map(deliveryView), total, ...partInfo(part, next) };
     }),
 
     route(contract.getDelivery, async ({ ou, id }) => {

@@ -1,6 +1,13 @@
 import { z } from 'zod';
 import { DELIVERY_STATES } from '../model/delivery.ts';
-import { count, instant, noFields, pageFields, pageInfo, sequenceIdText } from './commonSchema.ts';
+import {
+  count,
+  cursorPageFields,
+  cursorPageInfo,
+  instant,
+  noFields,
+  sequenceIdText,
+} from './commonSchema.ts';
 import { endpoint, optionalJsonBody, type Shown } from './endpoint.ts';
 import { exactObject } from './validation.ts';
 
@@ -53,7 +60,7 @@ export type DeliveryDetail = Shown<z.infer<typeof deliveryDetail>>;
 export type AttemptView = Shown<z.infer<typeof attempt>>;
 
 const deliveryFilters = exactObject({
-  ...pageFields,
+  ...cursorPageFields,
   status: z.enum(DELIVERY_STATES, { error: `one of ${DELIVERY_STATES.join(', ')}` }).optional(),
   sequence_id: sequenceIdText.optional(),
 });
@@ -88,16 +95,17 @@ export const listDeliveries = endpoint({
   path: '/deliveries',
   tag: 'Deliveries',
   summary: 'List deliveries',
-  description: 'What became of the webhooks and emails, newest first.',
+  description:
+    'What became of the webhooks and emails, newest first. A walk by `cursor` shows each that stood when it began once; by `status`, those that keep it meanwhile.',
   query: deliveryFilters,
   answer: {
     status: 200,
     description: 'A page of deliveries.',
-    schema: z.object({ deliveries: z.array(delivery), ...pageInfo }),
+    schema: z.object({ deliveries: z.array(delivery), ...cursorPageInfo }),
   },
   example: {
     query: { status: 'dead', limit: '10' },
-    answer: { deliveries: [DELIVERY_EXAMPLE], total: 1, page: 1, limit: 10 },
+    answer: { deliveries: [DELIVERY_EXAMPLE], total: 1, page: 1, limit: 10, next_cursor: null },
   },
 });
 

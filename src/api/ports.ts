@@ -68,8 +68,19 @@ export interface Page {
   readonly limit: number;
 }
 
+/** Where an entry lies in a list: its time, in the unit of the list, and its id. */
+export interface ListPlace {
+  readonly time: number;
+  readonly id: string;
+}
+
+/** A part of a list: a page of it, or what comes behind a place; null: the page counts. */
+export interface Part extends Page {
+  readonly after: ListPlace | null;
+}
+
 /** Filters of the fires; the range is over `firedAtMicros`, both ends included. */
-export interface FireQuery extends Page {
+export interface FireFilters {
   readonly sequenceId?: SequenceId | undefined;
   readonly leadId?: string | undefined;
   readonly fromMicros?: number | undefined;
@@ -77,26 +88,45 @@ export interface FireQuery extends Page {
 }
 
 export interface FireHistoryPort {
-  /** Newest first; `total` counts what the filters let through. */
+  /**
+   * Newest first; `total` counts what the filters let through, `next` is the place of the last one where more follow.
+   * Places stay where they are, whatever is added or removed.
+   */
   listFires(
     ou: OuId,
-    query: FireQuery,
-  ): Awaitable<{ readonly fires: readonly Fire[]; readonly total: number }>;
+    query: FireFilters & Part,
+  ): Awaitable<{ readonly fires: readonly Fire[]; readonly total: number; readonly next: ListPlace | null }>;
+  /** The same for many, without a count and with their deliveries; null begins. */
+  readFires(
+    ou: OuId,
+    filters: FireFilters,
+    after: ListPlace | null,
+    limit: number,
+  ): Awaitable<{ readonly fires: readonly FireWithDeliveries[]; readonly next: ListPlace | null }>;
   fire(ou: OuId, id: FireId): Awaitable<Fire | undefined>;
   deliveriesOf(ou: OuId, id: FireId): Awaitable<readonly Delivery[]>;
 }
 
-export interface DeliveryQuery extends Page {
+export interface FireWithDeliveries {
+  readonly fire: Fire;
+  readonly deliveries: readonly Delivery[];
+}
+
+export interface DeliveryQuery extends Part {
   readonly status?: DeliveryState | undefined;
   readonly sequenceId?: SequenceId | undefined;
 }
 
 export interface DeliveryHistoryPort {
-  /** Newest first; `total` counts what the filters let through. */
+  /** Newest first by creation in milliseconds; `total` and `next` as of fires. */
   listDeliveries(
     ou: OuId,
     query: DeliveryQuery,
-  ): Awaitable<{ readonly deliveries: readonly Delivery[]; readonly total: number }>;
+  ): Awaitable<{
+    readonly deliveries: readonly Delivery[];
+    readonly total: number;
+    readonly next: ListPlace | null;
+  }>;
   /** With the attempts in order. */
   delivery(ou: OuId, id: DeliveryId): Awaitable<DeliveryRecord | undefined>;
 }

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { Context, Env } from 'hono';
 import type { z } from 'zod';
 import type { OuId } from '../model/event.ts';
@@ -7,6 +8,7 @@ import { check } from './validation.ts';
 
 /** What the middleware leaves for the handlers of this app. */
 export interface ApiEnv extends Env {
+  Bindings: { readonly outgoing: ServerResponse };
   Variables: { ou: OuId };
 }
 export type ApiContext = Context<ApiEnv>;

@@ -1,6 +1,13 @@
 import { z } from 'zod';
 import { DELIVERY_STATES } from '../model/delivery.ts';
-import { instant, instantText, leadIdText, pageFields, pageInfo, sequenceIdText } from './commonSchema.ts';
+import {
+  cursorPageFields,
+  cursorPageInfo,
+  instant,
+  instantText,
+  leadIdText,
+  sequenceIdText,
+} from './commonSchema.ts';
 import { DELIVERY_EXAMPLE, deliverySummary } from './deliveryContract.ts';
 import { endpoint, type Shown } from './endpoint.ts';
 import { exactObject } from './validation.ts';
@@ -31,13 +38,15 @@ const fire = z
 
 export type FireView = Shown<z.infer<typeof fire>>;
 
-const fireFilters = exactObject({
-  ...pageFields,
+const filterFields = {
   sequence_id: sequenceIdText.optional(),
   lead_id: leadIdText.optional(),
   from: instantText.optional(),
   to: instantText.optional(),
-});
+};
+/** What the list and the export take. */
+export const fireFilters = exactObject(filterFields);
+export type FireFilterQuery = z.infer<typeof fireFilters>;
 
 const { fire_id, sequence_id, created_at: _, ...DELIVERY_SUMMARY } = DELIVERY_EXAMPLE;
 const EXAMPLE: FireView = {
@@ -63,17 +72,43 @@ export const listFires = endpoint({
   path: '/sequence-events',
   tag: 'Fires',
   summary: 'List fires',
-  description: 'Newest first. `from` and `to` are about `fired_at`, and both are included.',
-  query: fireFilters,
+  description:
+    'Newest first. `from` and `to` are about `fired_at`, and both are included. A walk by `cursor` shows each fire that stood when it began once, whatever fires or is removed meanwhile.',
+  query: exactObject({ ...cursorPageFields, ...filterFields }),
   answer: {
     status: 200,
     description: 'A page of fires.',
-    schema: z.object({ events: z.array(fire), ...pageInfo }),
+    schema: z.object({ events: z.array(fire), ...cursorPageInfo }),
   },
   example: {
     query: { lead_id: 'ada', from: '2026-03-01T00:00:00Z' },
-    answer: { events: [EXAMPLE], total: 1, page: 1, limit: 25 },
+    answer: { events: [EXAMPLE], total: 1, page: 1, limit: 25, next_cursor: null },
   },
+});
+
+export const EXPORT_COLUMNS = [
+  'id',
+  'sequence_id',
+  'sequence_name',
+  'lead_id',
+  'event_types',
+  'fired_at',
+  'completed_at',
+  'late',
+  'delivery',
+  'event_ids',
+] as const;
+
+export const exportFires = endpoint({
+  name: 'exportSequenceEvents',
+  method: 'get',
+  path: '/sequence-events/export',
+  tag: 'Fires',
+  summary: 'Export fires as CSV',
+  description: `All that the filters let through, newest first, as RFC 4180 in UTF-8. The first row names the columns: ${EXPORT_COLUMNS.map((name) => `\`${name}\``).join(', ')}. \`event_types\` and \`event_ids\` are in the same order, with \` > \` between them; a \`>\` or \`\\\` of their own has a \`\\\` before it. So that a spreadsheet computes nothing, a cell that would begin a formula there (=, +, -, @, also behind white space, a tab or a line break) or that begins with an apostrophe gets an apostrophe before it: a program takes the first character from every cell that begins with one. An export that cannot be finished ends with a broken connection.`,
+  query: fireFilters,
+  answer: { status: 200, description: 'The file.', contentType: 'text/csv' },
+  example: { query: { from: '2026-03-01T00:00:00Z' }, answer: null },
 });
 
 export const getFire = endpoint({

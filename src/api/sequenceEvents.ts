@@ -2,22 +2,21 @@ import type { Delivery, DeliveryState } from '../model/delivery.ts';
 import type { OuId } from '../model/event.ts';
 import type { Fire } from '../model/fire.ts';
 import { formatMicros } from '../model/time.ts';
+import { partInfo, partOf } from './cursor.ts';
 import { deliverySummary } from './deliveryView.ts';
 import { type Route, route } from './endpoint.ts';
-import type { ApiPorts, FireHistoryPort } from './ports.ts';
+import type { ApiPorts, FireFilters, FireHistoryPort } from './ports.ts';
 import { notFound, requireOrder } from './problem.ts';
-import { type FireView, getFire, listFires } from './sequenceEventContract.ts';
+import { type FireFilterQuery, type FireView, getFire, listFires } from './sequenceEventContract.ts';
 
 /** `/sequence-events`: the fires of the OU, newest first. `from` and `to` are both included. */
 export function sequenceEventRoutes({ fires }: Pick<ApiPorts, 'fires'>): readonly Route[] {
   return [
     route(listFires, async ({ ou, query }) => {
-      const { page, limit, sequence_id, lead_id, from, to } = query;
-      requireOrder(from, to, 'query');
-      const filters = { sequenceId: sequence_id, leadId: lead_id, fromMicros: from, toMicros: to };
-      const found = await fires.listFires(ou, { page, limit, ...filters });
-      const events = await Promise.all(found.fires.map((fire) => fireView(fires, ou, fire)));
-      return { events, total: found.total, page, limit };
+      const part = partOf(query);
+      const { fires: found, total, next } = await fires.listFires(ou, { ...part, ...filtersOf(query) });
+      const events = await Promise.all(found.map((fire) => fireView(fires, ou, fire)));
+      return { events, total, ...partInfo(part, next) };
     }),
 
     route(getFire, async ({ ou, id }) => {
@@ -26,6 +25,12 @@ export function sequenceEventRoutes({ fires }: Pick<ApiPorts, 'fires'>): readonl
       return fireView(fires, ou, fire);
     }),
   ];
+}
+
+/** The filters that a query names. Throws a 400 where its range is the wrong way round. */
+export function filtersOf({ sequence_id, lead_id, from, to }: FireFilterQuery): FireFilters {
+  requireOrder(from, to, 'query');
+  return { sequenceId: sequence_id, leadId: lead_id, fromMicros: from, toMicros: to };
 }
 
 async function fireView(history: FireHistoryPort, ou: OuId, fire: Fire): Promise<FireView> {

@@ -52,6 +52,8 @@ export interface Core {
   room: StreamRoom | null;
   /** Null until the stream was looked at. */
   streamPlace: StreamPlace | null;
+  /** Resolves when the lists of a store of before have their counts, or the program stops. */
+  counting: Promise<void>;
   /** Resolves when the feed has ended for good. */
   consuming: Promise<void>;
   /** Why nothing is consumed; null once the feed runs. */
@@ -153,6 +155,7 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
     abort: new AbortController(),
     room: null,
     streamPlace: null,
+    counting: Promise.resolve(),
     consuming: Promise.resolve(),
     obstacle: 'connecting to NATS',
     fail(error) {

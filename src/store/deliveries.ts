@@ -7,16 +7,16 @@ import { DeliveryRows, filterPrefix } from './deliveryRows.ts';
 import type { Environment } from './environment.ts';
 import { HandedOut } from './handedOut.ts';
 import { laneOf, partsOf } from './lanes.ts';
+import { type ListPlace, type PageQuery, readPage } from './pages.ts';
+import { ALL_TIMES } from './rangeCounts.ts';
 
 /** Rows that one transaction changes, so that a large backlog does not stop the process. */
 const CHUNK_ROWS = 1000;
 
-/** Which deliveries of an OU to list. A page starts at 1. */
-export interface DeliveryQuery {
+/** Which deliveries of an OU to list; the time of a place is the creation time in milliseconds. */
+export interface DeliveryQuery extends PageQuery {
   readonly status?: DeliveryState | undefined;
   readonly sequenceId?: SequenceId | undefined;
-  readonly page: number;
-  readonly limit: number;
 }
 
 /** A due row: a delivery, or a row that cannot be read. */
@@ -59,19 +59,16 @@ export class DeliveryStore {
     return { delivery, attempts: this.rows.readAttempts(id) };
   }
 
-  /** Newest first by creation time, then id; `total` counts all pages. */
-  listDeliveries(ou: OuId, query: DeliveryQuery): { deliveries: Delivery[]; total: number } {
+  /** Newest first by creation time, then id; `total` counts all pages, `next` is behind the last of this one. */
+  listDeliveries(
+    ou: OuId,
+    query: DeliveryQuery,
+  ): { deliveries: Delivery[]; total: number; next: ListPlace | null } {
+    const { index, indexCounts } = this.rows;
     const prefix = filterPrefix(ou, query.sequenceId, query.status);
-    const bounds = { start: [...prefix, Number.MAX_SAFE_INTEGER], end: prefix, reverse: true };
-    // A copy, because the count is asked for by a mark that the library leaves on the options.
-    const total = this.rows.index.getKeysCount({ ...bounds });
-    const page = { ...bounds, offset: (query.page - 1) * query.limit, limit: query.limit };
-    const deliveries: Delivery[] = [];
-    for (const key of this.rows.index.getKeys(page)) {
-      const delivery = this.rows.read(String(key.at(-1)));
-      if (delivery !== undefined) deliveries.push(delivery);
-    }
-    return { deliveries, total };
+    const { ids, next } = readPage(index, indexCounts, prefix, ALL_TIMES, query);
+    const deliveries = ids.flatMap((id) => this.rows.read(id) ?? []);
+    return { deliveries, total: indexCounts.count(prefix, ALL_TIMES), next };
   }
 
   /** Deliveries of all OUs by state, from counters kept along with the rows. */

@@ -11,11 +11,19 @@ import { packDelivery, unpackDelivery } from './deliveryCodec.ts';
 import type { Environment, Table } from './environment.ts';
 import { packRow, unpackRow } from './environment.ts';
 import { laneOf } from './lanes.ts';
+import { type CountChanges, RangeCounts } from './rangeCounts.ts';
 
 const ROW_VERSION = 1;
 const READABLE_VERSIONS = [ROW_VERSION];
 /** The value of an index entry, whose whole content is its key. */
 const PRESENT = Buffer.from([ROW_VERSION]);
+
+/**
+ * Those of a sequence in a state are counted one by one: an attempt would write two more rows for each sequence,
+ * where it now writes two for all of them.
+ */
+const COUNTED_FILTERS = new Set(['all', 'state', 'seq']);
+const MS_PER_HOUR = 3_600_000;
 
 type Key = Array<string | number>;
 
@@ -37,7 +45,8 @@ export interface DeliveryChange {
  * | delivery_queue | lane, dueAtMs, streamSequence, id | what is to be attempted; lane first, so that no destination hides another's |
  * | delivery_hold | lane, createdAtMs, id | what waits for a setting or a resume |
  * | delivery_attempts | id, number | one row per attempt but the last, which is in the row of its delivery |
- * | delivery_counts | state | how many deliveries are in it |
+ * | delivery_counts | state | how many deliveries are in it, of all OUs |
+ * | delivery_index_counts | see RangeCounts | counts of the entries of `all`, `state` and `seq` |
  */
 export class DeliveryRows {
   readonly deliveries: Table;
@@ -45,6 +54,7 @@ export class DeliveryRows {
   readonly due: Table;
   readonly held: Table;
   readonly attempts: Table;
+  readonly indexCounts: RangeCounts;
   readonly #counts: Table;
 
   constructor(environment: Environment) {
@@ -54,6 +64,12 @@ export class DeliveryRows {
     this.held = environment.table('delivery_hold');
     this.attempts = environment.table('delivery_attempts');
     this.#counts = environment.table('delivery_counts');
+    this.indexCounts = new RangeCounts(environment, {
+      index: this.index,
+      name: 'delivery_index_counts',
+      hourUnits: MS_PER_HOUR,
+      filters: COUNTED_FILTERS,
+    });
   }
 
   /** Throws when the row is of a version that this program cannot read. */
@@ -72,33 +88,38 @@ export class DeliveryRows {
 
   insert(deliveries: readonly Delivery[]): void {
     const changes = new Map<DeliveryState, number>();
+    const indexChanges = this.indexCounts.changes();
     for (const delivery of deliveries) {
-      this.#write(null, delivery, null);
+      this.#write(null, delivery, null, indexChanges);
       addTo(changes, delivery.state, 1);
     }
     this.#addToCounts(changes);
+    this.indexCounts.apply(indexChanges);
   }
 
   /** Each change replaces `before`, as it stands on disk, by `after` of the same id. */
   replace(changes: readonly DeliveryChange[]): void {
     const counts = new Map<DeliveryState, number>();
+    const indexChanges = this.indexCounts.changes();
     for (const { before, after, attempt } of changes) {
-      if (attempt === undefined) this.#write(before, after, this.#lastAttempt(after.id));
-      else this.#writeAttempt(before, after, attempt);
+      if (attempt === undefined) this.#write(before, after, this.#lastAttempt(after.id), indexChanges);
+      else this.#writeAttempt(before, after, attempt, indexChanges);
       addTo(counts, before.state, -1);
       addTo(counts, after.state, 1);
     }
     this.#addToCounts(counts);
+    this.indexCounts.apply(indexChanges);
   }
 
   /** Removes the deliveries, as they stand on disk, with all their entries. Returns how many attempts went along. */
   remove(deliveries: readonly Delivery[]): number {
     const counts = new Map<DeliveryState, number>();
+    const indexChanges = this.indexCounts.changes();
     let attempts = 0;
     for (const delivery of deliveries) {
       if (this.#lastAttempt(delivery.id) !== null) attempts += 1;
       void this.deliveries.remove([delivery.id]);
-      this.#moveAllEntries(delivery, null);
+      this.#moveAllEntries(delivery, null, indexChanges);
       addTo(counts, delivery.state, -1);
       for (const key of [...this.attempts.getKeys(attemptsOf(delivery.id))]) {
         void this.attempts.remove(key);
@@ -106,6 +127,7 @@ export class DeliveryRows {
       }
     }
     this.#addToCounts(counts);
+    this.indexCounts.apply(indexChanges);
     return attempts;
   }
 
@@ -141,17 +163,22 @@ export class DeliveryRows {
   }
 
   /** The attempt before gets a row of its own, where there was one: most deliveries have exactly one. */
-  #writeAttempt(before: Delivery, after: Delivery, attempt: Attempt): void {
+  #writeAttempt(before: Delivery, after: Delivery, attempt: Attempt, indexChanges: CountChanges): void {
     const previous = attempt.number === 1 ? null : this.#lastAttempt(after.id);
     if (previous !== null) {
       void this.attempts.put([after.id, previous.number], packRow(ROW_VERSION, previous));
     }
-    this.#write(before, after, attempt);
+    this.#write(before, after, attempt, indexChanges);
   }
 
-  #write(before: Delivery | null, after: Delivery, lastAttempt: Attempt | null): void {
+  #write(
+    before: Delivery | null,
+    after: Delivery,
+    lastAttempt: Attempt | null,
+    indexChanges: CountChanges,
+  ): void {
     void this.deliveries.put([after.id], packDelivery({ delivery: after, lastAttempt }));
-    this.#moveAllEntries(before, after);
+    this.#moveAllEntries(before, after, indexChanges);
   }
 
   /** The attempt in the row of a delivery; null where there is none. */
@@ -160,10 +187,14 @@ export class DeliveryRows {
     return row === undefined ? null : unpackDelivery(id, row).lastAttempt;
   }
 
-  #moveAllEntries(before: Delivery | null, after: Delivery | null): void {
+  #moveAllEntries(before: Delivery | null, after: Delivery | null, indexChanges: CountChanges): void {
     // What the other filters go by never changes.
-    if (before === null || after === null) moveEntries(this.index, lastingKeys(before), lastingKeys(after));
-    if (before?.state !== after?.state) moveEntries(this.index, stateKeys(before), stateKeys(after));
+    if (before === null || after === null) {
+      moveEntries(this.index, lastingKeys(before), lastingKeys(after), indexChanges);
+    }
+    if (before?.state !== after?.state) {
+      moveEntries(this.index, stateKeys(before), stateKeys(after), indexChanges);
+    }
     moveEntries(this.due, dueKeys(before), dueKeys(after));
     moveEntries(this.held, heldKeys(before), heldKeys(after));
   }
@@ -220,13 +251,20 @@ function heldKeys(delivery: Delivery | null): Key[] {
 }
 
 /** Both lists give the entries of one row in the same order; either may be empty. */
-function moveEntries(table: Table, before: readonly Key[], after: readonly Key[]): void {
+function moveEntries(
+  table: Table,
+  before: readonly Key[],
+  after: readonly Key[],
+  changes?: CountChanges,
+): void {
   for (let index = 0; index < Math.max(before.length, after.length); index += 1) {
     const from = before[index];
     const to = after[index];
     if (from !== undefined && to !== undefined && isSameKey(from, to)) continue;
     if (from !== undefined) void table.remove(from);
     if (to !== undefined) void table.put(to, PRESENT);
+    if (from !== undefined) changes?.add(from.slice(0, -2), Number(from.at(-2)), -1);
+    if (to !== undefined) changes?.add(to.slice(0, -2), Number(to.at(-2)), 1);
   }
 }
 

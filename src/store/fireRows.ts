@@ -4,6 +4,7 @@ import type { LeadId, OuId } from '../model/event.ts';
 import type { Fire, FireId } from '../model/fire.ts';
 import type { SequenceId } from '../model/sequence.ts';
 import { type Environment, packRow, type Table, unpackRow } from './environment.ts';
+import { type CountChanges, RangeCounts } from './rangeCounts.ts';
 
 const ROW_VERSION = 1;
 /** Version 1 of a fire lacks `isSample`. */
@@ -11,6 +12,9 @@ const FIRE_VERSION = 2;
 const READABLE_FIRES = [1, FIRE_VERSION];
 /** The value of an index entry, whose whole content is its key. */
 const PRESENT = Buffer.from([ROW_VERSION]);
+/** A lead has few fires, so those are counted one by one; a count each would be two more writes for every fire. */
+const COUNTED_FILTERS = new Set(['all', 'seq']);
+const MICROS_PER_HOUR = 3_600_000_000;
 /** Sorts behind the names of all filters, and so behind every entry of an OU. */
 const BEHIND_FILTERS = '~';
 
@@ -36,14 +40,22 @@ export interface FirePlace {
  * |---|---|---|
  * | fires | id | the row |
  * | fire_index | ou, `all` \| `seq`, sequence \| `lead`, lead \| `seqlead`, sequence, lead, then firedAtMicros, id | one entry per filter |
+ * | fire_counts | see RangeCounts | counts of the entries of `all` and `seq` |
  */
 export class FireRows {
   readonly index: Table;
+  readonly counts: RangeCounts;
   readonly #fires: Table;
 
   constructor(environment: Environment) {
     this.#fires = environment.table('fires');
     this.index = environment.table('fire_index');
+    this.counts = new RangeCounts(environment, {
+      index: this.index,
+      name: 'fire_counts',
+      hourUnits: MICROS_PER_HOUR,
+      filters: COUNTED_FILTERS,
+    });
   }
 
   isStored(id: FireId): boolean {
@@ -58,14 +70,24 @@ export class FireRows {
     return { fire: row[0] === FIRE_VERSION ? fire : { ...fire, isSample: false }, deliveryIds };
   }
 
-  insert(row: FireRow): void {
-    void this.#fires.put([row.fire.id], packRow(FIRE_VERSION, row));
-    for (const key of filterKeys(row.fire)) void this.index.put(key, PRESENT);
+  /** `changes` are applied to `counts` in the same transaction. */
+  insert(row: FireRow, changes: CountChanges): void {
+    const { id, firedAtMicros } = row.fire;
+    void this.#fires.put([id], packRow(FIRE_VERSION, row));
+    for (const prefix of filterPrefixes(row.fire)) {
+      void this.index.put([...prefix, firedAtMicros, id], PRESENT);
+      changes.add(prefix, firedAtMicros, 1);
+    }
   }
 
-  remove(fire: Fire): void {
-    void this.#fires.remove([fire.id]);
-    for (const key of filterKeys(fire)) void this.index.remove(key);
+  /** `changes` are applied to `counts` in the same transaction. */
+  remove(fire: Fire, changes: CountChanges): void {
+    const { id, firedAtMicros } = fire;
+    void this.#fires.remove([id]);
+    for (const prefix of filterPrefixes(fire)) {
+      void this.index.remove([...prefix, firedAtMicros, id]);
+      changes.add(prefix, firedAtMicros, -1);
+    }
   }
 
   /** The first OU with fires behind the given one, in the order of their names; '' is before all. */
@@ -111,15 +133,15 @@ export function filterPrefix(ou: OuId, sequenceId: SequenceId | undefined, leadI
     : [ou, 'seqlead', sequenceId, leadKey(leadId)];
 }
 
-function filterKeys(fire: Fire): Key[] {
-  const { sequenceId, leadId, firedAtMicros, id } = fire;
+function filterPrefixes(fire: Fire): Key[] {
+  const { sequenceId, leadId } = fire;
   // No OU has such a name, so samples are in no list, and go with the history of one that there is not.
   const ou = fire.isSample ? `${fire.ou}~sample` : fire.ou;
   return [
-    [...filterPrefix(ou, undefined, undefined), firedAtMicros, id],
-    [...filterPrefix(ou, sequenceId, undefined), firedAtMicros, id],
-    [...filterPrefix(ou, undefined, leadId), firedAtMicros, id],
-    [...filterPrefix(ou, sequenceId, leadId), firedAtMicros, id],
+    filterPrefix(ou, undefined, undefined),
+    filterPrefix(ou, sequenceId, undefined),
+    filterPrefix(ou, undefined, leadId),
+    filterPrefix(ou, sequenceId, leadId),
   ];
 }
 

@@ -7,6 +7,8 @@ import type { DeliveryStore } from './deliveries.ts';
 import type { Environment, Table } from './environment.ts';
 import { FireRows, filterPrefix } from './fireRows.ts';
 import { raiseHighWater } from './highWater.ts';
+import { type ListPlace, type PageQuery, readPage } from './pages.ts';
+import { ALL_TIMES, type TimeRange } from './rangeCounts.ts';
 
 /** A fire with the deliveries it gives rise to. */
 export interface FireEntry {
@@ -14,15 +16,16 @@ export interface FireEntry {
   readonly deliveries: readonly Delivery[];
 }
 
-/** Which fires of an OU to list. A page starts at 1; both times are arrival times, inclusive. */
-export interface FireQuery {
+/** Which fires of an OU to list; both times are arrival times, inclusive. */
+export interface FireFilters {
   readonly sequenceId?: SequenceId | undefined;
   readonly leadId?: LeadId | undefined;
   readonly fromMicros?: number | undefined;
   readonly toMicros?: number | undefined;
-  readonly page: number;
-  readonly limit: number;
 }
+
+/** The time of a place is the arrival time in microseconds. */
+export type FireQuery = FireFilters & PageQuery;
 
 /** What `commitFires` promises. Both reject when the transaction fails, and then nothing of it is stored. */
 export interface FireCommit {
@@ -81,37 +84,51 @@ export class FireStore {
     return row.deliveryIds.flatMap((deliveryId) => this.#deliveries.rows.read(deliveryId) ?? []);
   }
 
-  /** Newest first by arrival time, then id; `total` counts all pages. */
-  listFires(ou: OuId, query: FireQuery): { fires: Fire[]; total: number } {
+  /** Newest first by arrival time, then id; `total` counts all pages, `next` is behind the last of this one. */
+  listFires(ou: OuId, query: FireQuery): { fires: Fire[]; total: number; next: ListPlace | null } {
     const prefix = filterPrefix(ou, query.sequenceId, query.leadId);
-    // An id follows the time in every key, so a bound of the time alone sorts before all keys of that time.
-    const bounds = {
-      start: [...prefix, query.toMicros === undefined ? Number.MAX_SAFE_INTEGER : query.toMicros + 1],
-      end: [...prefix, query.fromMicros ?? Number.MIN_SAFE_INTEGER],
-      reverse: true,
-    };
-    // A copy, because the count is asked for by a mark that the library leaves on the options.
-    const total = this.rows.index.getKeysCount({ ...bounds });
-    const page = { ...bounds, offset: (query.page - 1) * query.limit, limit: query.limit };
-    const fires: Fire[] = [];
-    for (const key of this.rows.index.getKeys(page)) {
-      const row = this.rows.read(String(key.at(-1)));
-      if (row !== undefined) fires.push(row.fire);
-    }
-    return { fires, total };
+    const range = timeRange(query);
+    const { ids, next } = readPage(this.rows.index, this.rows.counts, prefix, range, query);
+    const fires = ids.flatMap((id) => this.rows.read(id)?.fire ?? []);
+    return { fires, total: this.rows.counts.count(prefix, range), next };
+  }
+
+  /** A part of all fires with their deliveries, newest first, from behind a place on; null begins. */
+  readFires(
+    ou: OuId,
+    filters: FireFilters,
+    after: ListPlace | null,
+    limit: number,
+  ): { fires: FireEntry[]; next: ListPlace | null } {
+    const prefix = filterPrefix(ou, filters.sequenceId, filters.leadId);
+    const part = { page: 1, limit, after };
+    const { ids, next } = readPage(this.rows.index, this.rows.counts, prefix, timeRange(filters), part);
+    const fires = ids.flatMap((id) => {
+      const row = this.rows.read(id);
+      if (row === undefined) return [];
+      const deliveries = row.deliveryIds.flatMap((each) => this.#deliveries.rows.read(each) ?? []);
+      return [{ fire: row.fire, deliveries }];
+    });
+    return { fires, next };
   }
 
   #insertNew(entries: readonly FireEntry[]): Delivery[] {
     const added: Delivery[] = [];
+    const changes = this.rows.counts.changes();
     for (const { fire, deliveries } of entries) {
       if (this.rows.isStored(fire.id)) continue;
-      this.rows.insert({ fire, deliveryIds: deliveries.map((delivery) => delivery.id) });
+      this.rows.insert({ fire, deliveryIds: deliveries.map((delivery) => delivery.id) }, changes);
       added.push(...deliveries);
     }
+    this.rows.counts.apply(changes);
     // Marked before the commit makes them visible, and only the new ones: one that stands already is on disk
     // or marked, and nobody would wake the outbox for it again.
     this.#deliveries.markUnflushed(added);
     this.#deliveries.rows.insert(added);
     return added;
   }
+}
+
+function timeRange({ fromMicros, toMicros }: FireFilters): TimeRange {
+  return { from: fromMicros ?? ALL_TIMES.from, end: toMicros === undefined ? ALL_TIMES.end : toMicros + 1 };
 }

@@ -4,6 +4,7 @@ import type { DeliveryStore } from './deliveries.ts';
 import { type Environment, packRow, type Table, unpackRow } from './environment.ts';
 import type { FirePlace, FireRow } from './fireRows.ts';
 import type { FireStore } from './fires.ts';
+import type { CountChanges } from './rangeCounts.ts';
 import type { SequenceKey, StateStore } from './states.ts';
 
 const ROW_VERSION = 1;
@@ -38,6 +39,14 @@ export interface RemovedRows {
   fires: number;
   deliveries: number;
   attempts: number;
+}
+
+/** What a step removes by, and what it has removed. */
+interface Removal {
+  readonly untilMs: number;
+  readonly coveredPosition: number;
+  readonly removed: RemovedRows;
+  readonly changes: CountChanges;
 }
 
 export interface RemovalStep {
@@ -137,13 +146,15 @@ export class HistoryStore {
     for (const place of this.#fires.rows.olderThan(ou, untilMs * 1000, from?.behind ?? null)) {
       if (places.push(place) === lookedAtMax) break;
     }
+    const changes = this.#fires.rows.counts.changes();
     let lookedAt = 0;
     for (const { id } of places) {
       lookedAt += 1;
-      this.#removeIfOver(id, untilMs, coveredPosition, removed);
+      this.#removeIfOver(id, { untilMs, coveredPosition, removed, changes });
       const rows = removed.fires + removed.deliveries + removed.attempts;
       if (rows >= rowsRemovedMax || performance.now() >= endMs) break;
     }
+    this.#fires.rows.counts.apply(changes);
     return { removed, kept: lookedAt - removed.fires, next: this.#nextPlace(ou, places, lookedAt) };
   }
 
@@ -154,12 +165,12 @@ export class HistoryStore {
     return nextOu === undefined ? null : { ou: nextOu, behind: null };
   }
 
-  #removeIfOver(id: string, untilMs: number, coveredPosition: number, removed: RemovedRows): void {
+  #removeIfOver(id: string, { untilMs, coveredPosition, removed, changes }: Removal): void {
     const found = this.#readable(id);
     if (found === undefined || found.row.fire.streamSequence > coveredPosition) return;
     const isOver = ({ state, updatedAtMs }: Delivery) => FINAL_STATES.has(state) && updatedAtMs < untilMs;
     if (!found.deliveries.every(isOver)) return;
-    this.#fires.rows.remove(found.row.fire);
+    this.#fires.rows.remove(found.row.fire, changes);
     removed.attempts += this.#deliveries.rows.remove(found.deliveries);
     removed.deliveries += found.deliveries.length;
     removed.fires += 1;

@@ -3,7 +3,10 @@ import type {
   ApiPorts,
   CatalogPort,
   DestinationPort,
+  FireFilters,
   IngestEvent,
+  ListPlace,
+  Part,
   RedeliverQuery,
   RedeliveryPort,
   RejectedEvent,
@@ -54,6 +57,37 @@ export interface Answer {
 }
 export type JsonObject = { readonly [key: string]: unknown };
 
+function filteredFires(world: World, ou: string, filters: FireFilters): readonly Fire[] {
+  const { sequenceId, leadId, fromMicros, toMicros } = filters;
+  return world.fires
+    .filter((fire) => fire.ou === ou)
+    .filter((fire) => sequenceId === undefined || fire.sequenceId === sequenceId)
+    .filter((fire) => leadId === undefined || fire.leadId === leadId)
+    .filter((fire) => fromMicros === undefined || fire.firedAtMicros >= fromMicros)
+    .filter((fire) => toMicros === undefined || fire.firedAtMicros <= toMicros)
+    .sort((one, other) => other.firedAtMicros - one.firedAtMicros || (one.id < other.id ? 1 : -1));
+}
+
+function placeOfFire({ firedAtMicros, id }: Fire): ListPlace {
+  return { time: firedAtMicros, id };
+}
+
+/** A part of what is sorted already. */
+function partOf<T>(
+  sorted: readonly T[],
+  { page, limit, after }: Part,
+  placeOf: (entry: T) => ListPlace,
+): { entries: readonly T[]; next: ListPlace | null } {
+  const isBehind = (entry: T) => {
+    const { time, id } = placeOf(entry);
+    return after === null || time < after.time || (time === after.time && id < after.id);
+  };
+  const rest = sorted.filter(isBehind).slice(after === null ? (page - 1) * limit : 0);
+  const entries = rest.slice(0, limit);
+  const last = entries.at(-1);
+  return { entries, next: last === undefined || rest.length <= limit ? null : placeOf(last) };
+}
+
 /** The ports in memory, with the parts that a test replaces. */
 export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts; world: World } {
   const world: World = {
@@ -94,26 +128,29 @@ export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts
       return { ok: true };
     },
     fires: {
-      listFires: (ou, { page, limit, sequenceId, leadId, fromMicros, toMicros }) => {
-        const fires = world.fires
-          .filter((fire) => fire.ou === ou)
-          .filter((fire) => sequenceId === undefined || fire.sequenceId === sequenceId)
-          .filter((fire) => leadId === undefined || fire.leadId === leadId)
-          .filter((fire) => fromMicros === undefined || fire.firedAtMicros >= fromMicros)
-          .filter((fire) => toMicros === undefined || fire.firedAtMicros <= toMicros)
-          .sort((one, other) => other.firedAtMicros - one.firedAtMicros);
-        return { fires: fires.slice((page - 1) * limit, page * limit), total: fires.length };
+      listFires: (ou, query) => {
+        const fires = filteredFires(world, ou, query);
+        const { entries, next } = partOf(fires, query, placeOfFire);
+        return { fires: entries, total: fires.length, next };
+      },
+      readFires: (ou, filters, after, limit) => {
+        const part = { page: 1, limit, after };
+        const { entries, next } = partOf(filteredFires(world, ou, filters), part, placeOfFire);
+        const deliveriesOf = ({ id }: Fire) => world.deliveries.filter(({ fireId }) => fireId === id);
+        return { fires: entries.map((fire) => ({ fire, deliveries: deliveriesOf(fire) })), next };
       },
       fire: (ou, id) => world.fires.find((fire) => fire.ou === ou && fire.id === id),
       deliveriesOf: (ou, id) => world.deliveries.filter((each) => each.ou === ou && each.fireId === id),
     },
     deliveries: {
-      listDeliveries: (ou, { page, limit, status, sequenceId }) => {
+      listDeliveries: (ou, { status, sequenceId, ...part }) => {
         const deliveries = world.deliveries
           .filter((delivery) => delivery.ou === ou)
           .filter((delivery) => status === undefined || delivery.state === status)
           .filter((delivery) => sequenceId === undefined || delivery.sequenceId === sequenceId);
-        return { deliveries: deliveries.slice((page - 1) * limit, page * limit), total: deliveries.length };
+        const placeOf = ({ createdAtMs, id }: Delivery) => ({ time: createdAtMs, id });
+        const { entries, next } = partOf(deliveries, part, placeOf);
+        return { deliveries: entries, total: deliveries.length, next };
       },
       delivery: (ou, id) => {
         const delivery = world.deliveries.find((each) => each.ou === ou && each.id === id);

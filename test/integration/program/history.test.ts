@@ -1,7 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openEnvironment } from '../../../src/store/environment.ts';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
-import { allFires, type RunningProgram, startProgram, temporaryDataDir } from '../../support/program.ts';
+import { aDelivery, aFire, openStores } from '../../support/outbox.ts';
+import {
+  allFires,
+  type RunningProgram,
+  startProgram,
+  TOKEN,
+  temporaryDataDir,
+} from '../../support/program.ts';
 import { type Receiver, startReceiver } from '../../support/receivers.ts';
 
 const MAX_AGE = { HISTORY_MAX_AGE: '2s' };
@@ -63,6 +70,48 @@ async function keysIn(table: string): Promise<string[]> {
   await environment.close();
   return keys;
 }
+
+describe('the history of a store of before there were counts of it', () => {
+  it('is counted while the program runs, and lists, pages and exports the same before and after', async () => {
+    const stores = openStores(dataDir.path);
+    const fires = [1, 2, 3].map((n) => aFire({ id: `fire-${n}`, ou: 'default', firedAtMicros: n * 1e12 }));
+    const entries = fires.map((fire) => ({
+      fire,
+      deliveries: [
+        aDelivery({ id: `del-${fire.id}`, fireId: fire.id, ou: 'default', state: 'dead', dueAtMs: null }),
+      ],
+    }));
+    await stores.fires.commitFires(entries).flushed;
+    await stores.environment.close();
+    await start();
+    const read = async () => {
+      const lists = [
+        '/sequence-events?limit=1&page=2',
+        '/sequence-events?lead_id=lead-1',
+        '/deliveries?status=dead',
+      ];
+      const answers = await Promise.all(lists.map((list) => program.call<{ total: number }>('GET', list)));
+      return answers.map(({ total }) => total);
+    };
+    expect(await read()).toEqual([3, 3, 3]);
+    await program.stop();
+    const after = openStores(dataDir.path);
+    const counted = [after.fires.rows.counts.isComplete, after.deliveries.rows.indexCounts.isComplete];
+    await after.environment.close();
+    expect(counted).toEqual([true, true]);
+    await start();
+    expect(await read()).toEqual([3, 3, 3]);
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const text = await (await fetch(`${program.url}/sequence-events/export`, { headers })).text();
+    expect(text.split('\r\n').map((row) => row.split(',')[0])).toEqual([
+      'id',
+      'fire-3',
+      'fire-2',
+      'fire-1',
+      '',
+    ]);
+  });
+});
 
 describe('the history of the running program', () => {
   it('loses what is finished and old, and nothing else, and says so', async () => {

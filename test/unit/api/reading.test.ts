@@ -56,7 +56,7 @@ describe('GET /sequence-events', () => {
         },
       ],
     };
-    expect(list.json).toEqual({ events: [shown], total: 1, page: 1, limit: 25 });
+    expect(list.json).toEqual({ events: [shown], total: 1, page: 1, limit: 25, next_cursor: null });
     expect((await call('GET', '/sequence-events/fire-1')).json).toEqual(shown);
     expect((await call('GET', '/sequence-events/fire-2')).status).toBe(404);
   });
@@ -140,7 +140,7 @@ describe('GET /deliveries', () => {
       updated_at: '2026-01-01T00:00:00.000Z',
     };
     const list = await call('GET', '/deliveries');
-    expect(list.json).toEqual({ deliveries: [shown], total: 1, page: 1, limit: 25 });
+    expect(list.json).toEqual({ deliveries: [shown], total: 1, page: 1, limit: 25, next_cursor: null });
     const one = await call('GET', '/deliveries/dlv-1');
     expect(one.json).toEqual({
       ...shown,

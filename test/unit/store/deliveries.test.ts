@@ -272,6 +272,12 @@ describe('delivering again', () => {
   });
 });
 
+/** The place of the entry before the given one, where there is that one. */
+function placeOf(sorted: readonly Delivery[], index: number) {
+  const last = sorted[index - 1];
+  return last === undefined || sorted.length <= index ? null : { time: last.createdAtMs, id: last.id };
+}
+
 describe('reading deliveries', () => {
   it('shows an OU nothing of another', async () => {
     await add(aDelivery({ id: 'theirs', ou: 'other' }));
@@ -279,6 +285,7 @@ describe('reading deliveries', () => {
     expect(stores.deliveries.listDeliveries('acme', { page: 1, limit: 10 })).toEqual({
       deliveries: [],
       total: 0,
+      next: null,
     });
     expect(stores.deliveries.delivery('other', 'theirs')?.attempts).toEqual([]);
   });
@@ -325,6 +332,7 @@ describe('reading deliveries', () => {
         expect(stores.deliveries.listDeliveries(ou, filters)).toEqual({
           deliveries: expected.slice(first, first + filters.limit),
           total: expected.length,
+          next: placeOf(expected, first + filters.limit),
         });
         const due = totals.pending + totals.retrying;
         expect(stores.environment.table('delivery_queue').getKeysCount()).toBe(due);

@@ -22,6 +22,12 @@ const entry = (id: string, change: Partial<Fire> = {}) => ({
   deliveries: [aDelivery({ id: `del-${id}`, fireId: id, ou: change.ou ?? 'acme' })],
 });
 
+/** The place of the entry before the given one, where there is that one. */
+function placeOf(sorted: readonly Fire[], index: number) {
+  const last = sorted[index - 1];
+  return last === undefined || sorted.length <= index ? null : { time: last.firedAtMicros, id: last.id };
+}
+
 /** What is due at any time in the lane of the usual delivery. */
 function dueRows() {
   const { deliveries } = stores;
@@ -111,7 +117,11 @@ describe('reading fires', () => {
     expect(stores.fires.listFires('other', { page: 1, limit: 10 }).fires.map(({ id }) => id)).toEqual([
       'fire-2',
     ]);
-    expect(stores.fires.listFires('othe', { page: 1, limit: 10 })).toEqual({ fires: [], total: 0 });
+    expect(stores.fires.listFires('othe', { page: 1, limit: 10 })).toEqual({
+      fires: [],
+      total: 0,
+      next: null,
+    });
   });
 
   it('lists exactly what every combination of filters lets through, newest first, page by page', async () => {
@@ -155,6 +165,7 @@ describe('reading fires', () => {
         expect(stores.fires.listFires(`${ou}-${run}`, filters)).toEqual({
           fires: expected.slice(first, first + filters.limit),
           total: expected.length,
+          next: placeOf(expected, first + filters.limit),
         });
       }),
       { numRuns: 200 },
