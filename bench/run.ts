@@ -10,6 +10,7 @@ import { parseRunOptions, UsageError } from './options.ts';
 import { benchOutbox, OUTBOX_VARIANTS } from './outbox/index.ts';
 import { benchPeers } from './peers/index.ts';
 import { type BenchOptions, type BenchReport, publish } from './report.ts';
+import { benchSimulate } from './simulate/index.ts';
 
 interface Benchmark {
   /** What `--only` may name; empty for a benchmark that runs as a whole. */
@@ -26,6 +27,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   outbox: { variants: OUTBOX_VARIANTS, run: benchOutbox },
   api: { variants: [], run: ({ scale }) => benchApi(scale) },
   history: { variants: HISTORY_VARIANTS, run: benchHistory },
+  simulate: { variants: [], run: ({ scale }) => benchSimulate(scale) },
   peers: { variants: [], run: ({ scale }) => benchPeers(scale) },
 };
 

@@ -66,7 +66,7 @@ async function receive(natsUrl: string, card: Workload): Promise<Usage> {
   const connection = await openConnection({ url: natsUrl, name: 'bench' }, quiet);
   const manager = await connection.nats.jetstreamManager();
   const since = usageSince();
-  const settings = { stream: STREAM, startSequence: 1, filterSubject: null, heartbeatMs: HEARTBEAT_MS };
+  const settings = { stream: STREAM, start: { sequence: 1 }, filterSubject: null, heartbeatMs: HEARTBEAT_MS };
   const consumer = await PullConsumer.open(connection.nats, manager, settings, (delivered) => delivered);
   for (let last = 0; last < card.events; ) {
     const taken = await consumer.take(GROUP_MESSAGES_MAX);

@@ -5,6 +5,7 @@ import { destinationRoutes } from './destinations.ts';
 import { documentRoutes } from './document.ts';
 import type { Route } from './endpoint.ts';
 import { ingestRoutes } from './ingest.ts';
+import { insightRoutes } from './insights.ts';
 import { operationRoutes } from './operations.ts';
 import type { ApiPorts, LoggerPort } from './ports.ts';
 import { COMMON_HEADERS, Problem, problemResponse } from './problem.ts';
@@ -14,6 +15,7 @@ import type { ApiContext, ApiEnv } from './request.ts';
 import { sequenceEventExportRoutes } from './sequenceEventExport.ts';
 import { sequenceEventRoutes } from './sequenceEvents.ts';
 import { sequenceRoutes } from './sequences.ts';
+import { simulationRoutes } from './simulations.ts';
 
 /** The HTTP API as a Hono app; it listens nowhere (see `serveHttp`). Every answer other than success is a Problem. */
 export function createApp(ports: ApiPorts): Hono<ApiEnv> {
@@ -23,7 +25,7 @@ export function createApp(ports: ApiPorts): Hono<ApiEnv> {
   const routes = routesOf(ports);
   for (const resource of privateResources(routes)) app.use(`/${resource}/*`, authenticate(ports.tokens));
   for (const { endpoint, handle } of routes) {
-    app.on(endpoint.method.toUpperCase(), endpoint.path.replace('{id}', ':id'), handle);
+    app.on(endpoint.method.toUpperCase(), endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1'), handle);
   }
 
   app.notFound((context) => problemResponse(unrouted(app, context)));
@@ -35,6 +37,8 @@ export function createApp(ports: ApiPorts): Hono<ApiEnv> {
 export function routesOf(ports: ApiPorts): readonly Route[] {
   const routes = [
     ...sequenceRoutes(ports),
+    ...simulationRoutes(ports),
+    ...insightRoutes(ports),
     ...ingestRoutes(ports),
     ...rejectedEventRoutes(ports),
     // Before the path with an id, which would take its name for one.

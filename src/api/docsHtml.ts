@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { escaped, inline, paragraphs } from './docsText.ts';
-import { type AnyEndpoint, problemsOf, TAGS } from './endpoint.ts';
+import { type AnyEndpoint, examplePath, problemsOf, TAGS } from './endpoint.ts';
 import { DESCRIPTION } from './openapi.ts';
 import { documented, type JsonSchema } from './validation.ts';
 import { WEBHOOK_DESCRIPTION, WEBHOOK_EXAMPLE, WEBHOOK_HEADERS, webhookBody } from './webhookContract.ts';
@@ -91,9 +91,10 @@ function statusHtml([status, description]: readonly [string, string]): string {
 }
 
 /** The request of the example, for a shell. */
-function curl({ method, path, isPublic, example }: AnyEndpoint): string {
+function curl(endpoint: AnyEndpoint): string {
+  const { method, isPublic, example } = endpoint;
   const query = new URLSearchParams(example.query).toString();
-  const target = path.replace('{id}', example.id ?? '') + (query === '' ? '' : `?${query}`);
+  const target = examplePath(endpoint) + (query === '' ? '' : `?${query}`);
   const lines = [
     `curl -s${method === 'get' ? '' : ` -X ${method.toUpperCase()}`} "$BASE${target}"`,
     ...(isPublic === true ? [] : ['-H "Authorization: Bearer $TOKEN"']),

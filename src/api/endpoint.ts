@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { OuId } from '../model/event.ts';
 import type { ProblemStatus } from './problem.ts';
-import { type ApiContext, idOf, readBody, readOptionalBody, readQuery } from './request.ts';
+import { type ApiContext, idOf, leadIdOf, readBody, readOptionalBody, readQuery } from './request.ts';
 
 export const TAGS = {
   Sequences: 'What leads have to do to make a webhook or an email go out.',
@@ -33,6 +33,7 @@ export interface Answer<Value> {
 /** A request that can be made and its answer, for the document; a test makes each of them. */
 export interface Example<Value> {
   readonly id?: string;
+  readonly leadId?: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
   readonly answer: Shown<Value>;
@@ -47,7 +48,7 @@ export interface Endpoint<Query, Body, Value> {
   /** The operationId. */
   readonly name: string;
   readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
-  /** With at most one parameter, `{id}`. */
+  /** With `{id}`, with `{id}` and `{lead_id}`, or without a parameter. */
   readonly path: `/${string}`;
   readonly tag: keyof typeof TAGS;
   readonly summary: string;
@@ -56,6 +57,8 @@ export interface Endpoint<Query, Body, Value> {
   readonly isPublic?: true;
   /** What the `{id}` in the path is the id of. */
   readonly idOf?: string;
+  /** The path has a `{lead_id}`: any lead id as one percent-encoded part. */
+  readonly takesLeadId?: true;
   readonly query?: z.ZodType<Query>;
   readonly body?: RequestBody<Body>;
   readonly answer: Answer<Value>;
@@ -69,8 +72,8 @@ export type AnyEndpoint = Endpoint<unknown, unknown, unknown>;
 
 /** Every problem that the endpoint can answer with, and when. */
 export function problemsOf(endpoint: AnyEndpoint): Readonly<Record<number, string>> {
-  const { body, query, idOf, isPublic, problems } = endpoint;
-  const isChecked = body !== undefined || query !== undefined;
+  const { body, query, idOf, takesLeadId, isPublic, problems } = endpoint;
+  const isChecked = body !== undefined || query !== undefined || takesLeadId === true;
   return {
     ...(isChecked && { 400: 'The body or a parameter is not valid; `errors` names each that is wrong.' }),
     ...(isPublic !== true && { 401: 'The token is missing, not known, or was revoked.' }),
@@ -82,6 +85,13 @@ export function problemsOf(endpoint: AnyEndpoint): Readonly<Record<number, strin
     500: 'Something went wrong on our side; it has been logged.',
     ...problems,
   };
+}
+
+/** The path of the example's request, without its query. */
+export function examplePath({ path, example }: AnyEndpoint): string {
+  return path
+    .replace('{id}', example.id ?? '')
+    .replace('{lead_id}', encodeURIComponent(example.leadId ?? ''));
 }
 
 /** For its inference alone. */
@@ -110,6 +120,8 @@ export interface Checked<Query, Body> {
   readonly ou: OuId;
   /** The `{id}` of the path; empty where it has none. */
   readonly id: string;
+  /** The `{lead_id}` of the path, decoded; empty where it has none. */
+  readonly leadId: string;
   readonly query: Query;
   readonly body: Body;
   /** For what an answer needs beside its body. */
@@ -146,6 +158,7 @@ async function checkedRequest<Query, Body>(
   return {
     ou: context.var.ou,
     id: endpoint.idOf === undefined ? '' : idOf(context, endpoint.idOf),
+    leadId: endpoint.takesLeadId === true ? leadIdOf(context, endpoint.path) : '',
     // Where an endpoint declares none, the type of what it takes is undefined.
     query: endpoint.query === undefined ? (undefined as Query) : readQuery(context, endpoint.query),
     body: endpoint.body === undefined ? (undefined as Body) : await endpoint.body.read(context),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { parseInstant } from '../model/instant.ts';
 import { exactObject, listOf, sentence, textOfBytes } from './validation.ts';
 
-const EVENTS_MAX = 1_000;
+export const EVENTS_MAX = 1_000;
 export const METADATA_BYTES_MAX = 100_000;
 /** Deeper nesting serves no one and can exhaust the stack of whoever serializes it. */
 const METADATA_DEPTH_MAX = 64;

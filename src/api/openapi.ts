@@ -99,11 +99,33 @@ function operation(endpoint: AnyEndpoint, schemaOf: SchemaOf): Json {
   };
 }
 
-function pathParameters({ idOf, example }: AnyEndpoint): readonly Json[] {
-  if (idOf === undefined) return [];
-  const description = `The id of the ${idOf}.`;
-  const schema = { type: 'string' };
-  return [{ name: 'id', in: 'path', required: true, description, schema, example: example.id }];
+function pathParameters({ idOf, takesLeadId, example }: AnyEndpoint): readonly Json[] {
+  const inPath = { in: 'path', required: true };
+  return [
+    ...(idOf === undefined
+      ? []
+      : [
+          {
+            ...inPath,
+            name: 'id',
+            description: `The id of the ${idOf}.`,
+            schema: { type: 'string' },
+            example: example.id,
+          },
+        ]),
+    ...(takesLeadId !== true
+      ? []
+      : [
+          {
+            ...inPath,
+            name: 'lead_id',
+            description:
+              'Percent-encoded as one part of the path, a slash as %2F. The ids `.` and `..` cannot stand in a path.',
+            schema: { type: 'string', minLength: 1, maxLength: 256 },
+            example: example.leadId,
+          },
+        ]),
+  ];
 }
 
 function queryParameters({ query, example }: AnyEndpoint, schemaOf: SchemaOf): readonly Json[] {

@@ -3,6 +3,8 @@ import type { DestinationId, DestinationStatus } from '../model/destination.ts';
 import type { OuId } from '../model/event.ts';
 import type { Fire, FireId } from '../model/fire.ts';
 import type { Sequence, SequenceId } from '../model/sequence.ts';
+import type { SimulationReport } from '../model/simulation.ts';
+import type { AsOf, LeadStanding, SequenceProgress } from '../model/standing.ts';
 
 /** A value, or a promise of one: reads of the local store need not wait. */
 export type Awaitable<T> = T | Promise<T>;
@@ -211,6 +213,36 @@ export interface RedeliveryPort {
   >;
 }
 
+/** What to try a sequence on. */
+export type SimulationInput =
+  /** As if they arrived now, in this order, of leads of which nothing is known. */
+  | { readonly kind: 'events'; readonly events: readonly IngestEvent[] }
+  /** The events of a lead that are held now. */
+  | { readonly kind: 'lead'; readonly leadId: string }
+  /** What the stream still holds of those days. */
+  | { readonly kind: 'look_back'; readonly days: number; readonly timeLimitSeconds: number };
+
+/** `reason` is a sentence for the user; it is worth another try. */
+export type SimulateResult =
+  | { readonly ok: true; readonly report: SimulationReport }
+  | { readonly ok: false; readonly reason: string };
+
+/** Says what a sequence, saved or not, would do, as if it were active. Sends nothing and changes nothing. */
+export interface SimulationPort {
+  /** @param signal ends it early, when nobody waits for it any more */
+  simulate(sequence: Sequence, input: SimulationInput, signal: AbortSignal): Promise<SimulateResult>;
+}
+
+/** How far leads are. `unavailable` says in a few words why it cannot be told now. */
+export interface InsightPort {
+  progress(sequence: Sequence): Promise<SequenceProgress | { readonly unavailable: string }>;
+  /** Of a lead that is not known nothing is held. */
+  leadStanding(
+    sequence: Sequence,
+    leadId: string,
+  ): Awaitable<{ readonly standing: LeadStanding; readonly asOf: AsOf } | { readonly unavailable: string }>;
+}
+
 /** A message that could not be used, as the rejected stream holds it. */
 export interface RejectedEvent {
   readonly reason: string;
@@ -256,6 +288,8 @@ export interface ApiPorts {
   readonly deliveries: DeliveryHistoryPort;
   readonly destinations: DestinationPort;
   readonly redelivery: RedeliveryPort;
+  readonly simulation: SimulationPort;
+  readonly insight: InsightPort;
   readonly rejected: RejectedEventsPort;
   readonly checkWebhookUrl: CheckWebhookUrl;
   readonly readiness: () => Awaitable<Readiness>;

@@ -67,10 +67,16 @@ export function unavailable(detail: string): Problem {
   return new Problem(503, detail, { headers: { 'retry-after': String(RETRY_AFTER_SECONDS) } });
 }
 
+const PLACES = {
+  body: 'The body is not valid',
+  query: 'A query parameter is not valid',
+  path: 'A part of the path is not valid',
+} as const;
+
 /** A 400 for wrong fields; the detail names the first, for those who print nothing else. */
-export function invalid(errors: readonly FieldError[], place: 'body' | 'query'): Problem {
+export function invalid(errors: readonly FieldError[], place: keyof typeof PLACES): Problem {
   const first = errors[0];
-  const where = place === 'body' ? 'The body is not valid' : 'A query parameter is not valid';
+  const where = PLACES[place];
   const named =
     first === undefined || first.path === '' ? (first?.message ?? '') : `${first.path} ${first.message}`;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more, see errors)` : '';

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Context, Env } from 'hono';
 import type { z } from 'zod';
 import type { OuId } from '../model/event.ts';
-import { isPlausibleId } from './commonSchema.ts';
+import { isPlausibleId, leadIdText } from './commonSchema.ts';
 import { type FieldError, invalid, notFound, Problem } from './problem.ts';
 import { check } from './validation.ts';
 
@@ -114,4 +114,27 @@ export function idOf(context: ApiContext, what: string): string {
   const id = context.req.param('id');
   if (id === undefined || !isPlausibleId(id)) throw notFound(what);
   return id;
+}
+
+/**
+ * The lead id in the path, at the place of `{lead_id}` in that of the endpoint. It may hold any character, a slash or
+ * a percent sign too, so it is taken from the path as it was sent.
+ */
+export function leadIdOf(context: ApiContext, path: string): string {
+  const sent = new URL(context.req.url).pathname.split('/')[path.split('/').indexOf('{lead_id}')] ?? '';
+  const leadId = decoded(sent);
+  if (leadId === undefined) {
+    throw invalid([{ path: 'lead_id', message: 'must be percent-encoded UTF-8' }], 'path');
+  }
+  const result = check(leadIdText, leadId, 'lead_id');
+  if (!result.ok) throw invalid(result.errors, 'path');
+  return result.value;
+}
+
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return undefined;
+  }
 }

@@ -57,13 +57,15 @@ export function sequenceRoutes(ports: SequencePorts): readonly Route[] {
   ];
 }
 
-async function refuseForbiddenUrl(
+/** Throws the Problem of a URL that webhooks may not go to; `path` is where it stands in the body. */
+export async function refuseForbiddenUrl(
   ports: Pick<ApiPorts, 'checkWebhookUrl'>,
   url: string | null | undefined,
+  path = 'webhook_url',
 ): Promise<void> {
   if (typeof url !== 'string') return;
   const verdict = await ports.checkWebhookUrl(url);
-  if (!verdict.ok) throw invalid([{ path: 'webhook_url', message: `is refused: ${verdict.reason}` }], 'body');
+  if (!verdict.ok) throw invalid([{ path, message: `is refused: ${verdict.reason}` }], 'body');
 }
 
 function refusal(refused: CatalogRefusal, ports: Pick<ApiPorts, 'sequencesPerOuMax'>): Problem {

@@ -3,7 +3,9 @@ import type { Config } from '../config/schema.ts';
 import { checkWebhookUrl, parseCidrs } from '../outbox/addressGuard.ts';
 import type { Core } from './core.ts';
 import { destinationPort } from './destinations.ts';
+import { insightPort } from './insight.ts';
 import { followUrl, redeliveryPort } from './redelivery.ts';
+import { simulationPort } from './simulation.ts';
 
 /** What the API asks of the other rooms. */
 export function apiPorts(config: Config, core: Core): ApiPorts {
@@ -21,6 +23,8 @@ export function apiPorts(config: Config, core: Core): ApiPorts {
     deliveries,
     destinations: destinationPort(core),
     redelivery: redeliveryPort(config, core),
+    simulation: simulationPort(config, core),
+    insight: insightPort(core),
     rejected: {
       listRejected: async (ou, page) => {
         if (core.room === null) return { unavailable: 'the stream is not connected' };

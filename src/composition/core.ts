@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.ts';
 import { Catalog } from '../engine/catalog.ts';
 import { Engine } from '../engine/engine.ts';
 import { Matcher } from '../matcher/matcher.ts';
+import type { MatcherLimits } from '../matcher/outcome.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { HistoryKeeper } from '../outbox/historyKeeper.ts';
 import { limitsFor, type OutboxOptions } from '../outbox/options.ts';
@@ -78,12 +79,7 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
   const fires = new FireStore(environment, deliveries);
   const freshFires = new FreshFires(fires);
   const history = new HistoryStore(environment, { fires, deliveries, states });
-  const limits = {
-    allowedLatenessMicros: config.allowedLatenessSeconds * 1e6,
-    futureSkewMicros: config.futureSkewSeconds * 1e6,
-    heldEventsMax: config.heldEventsMax,
-  };
-  const matcher = new Matcher(limits, randomInt(2 ** 32));
+  const matcher = new Matcher(matcherLimits(config), randomInt(2 ** 32));
   const catalog: Catalog = new Catalog({
     matcher,
     store: states,
@@ -165,6 +161,14 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
   };
   observe(core);
   return core;
+}
+
+export function matcherLimits(config: Config): MatcherLimits {
+  return {
+    allowedLatenessMicros: config.allowedLatenessSeconds * 1e6,
+    futureSkewMicros: config.futureSkewSeconds * 1e6,
+    heldEventsMax: config.heldEventsMax,
+  };
 }
 
 function createOutbox(

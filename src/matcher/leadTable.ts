@@ -6,7 +6,7 @@ import { MARK_CELL_BYTES, Marks } from './marks.ts';
 import type { Text } from './text.ts';
 
 /** The table grows in so many parts, each by itself, so that no growth takes a noticeable pause. */
-const PARTS = 256;
+export const LEAD_PARTS = 256;
 const PART_SLOTS_MIN = 4;
 /** More would push the first out of the processor's caches again before they are used. */
 export const PREFETCHED_MAX = 32;
@@ -24,7 +24,7 @@ export class LeadTable {
   private readonly records = new Arena(LEAD_CELL_BYTES);
   private readonly lead: Lead;
   private readonly parts: Int32Array[] = [];
-  private readonly counts = new Int32Array(PARTS);
+  private readonly counts = new Int32Array(LEAD_PARTS);
   private sizeValue = 0;
   private readonly prefetched = new Int32Array(PREFETCHED_MAX);
   /** Keeps reads without another purpose from being left out. */
@@ -34,7 +34,7 @@ export class LeadTable {
     // Logs and marks share the cells: what one gives back the other can use.
     const cells = new Arena(Math.max(EVENT_CELL_BYTES, MARK_CELL_BYTES));
     this.lead = new Lead(this.records, new LeadLog(cells, new Arena(ID_CELL_BYTES)), new Marks(cells));
-    for (let part = 0; part < PARTS; part++) this.parts.push(new Int32Array(PART_SLOTS_MIN * 2));
+    for (let part = 0; part < LEAD_PARTS; part++) this.parts.push(new Int32Array(PART_SLOTS_MIN * 2));
   }
 
   /** Number of leads. */
@@ -45,7 +45,7 @@ export class LeadTable {
   /** The lead, or undefined; valid until another is found, opened or added. */
   find(tenant: number, id: Text): Lead | undefined {
     const hash = hashOf(tenant, id);
-    const slots = this.parts[hash & (PARTS - 1)]!;
+    const slots = this.parts[hash & (LEAD_PARTS - 1)]!;
     const mask = slots.length - 1;
     for (let at = slotOf(hash, mask); ; at = (at + 2) & mask) {
       const address = slots[at + 1]!;
@@ -64,11 +64,17 @@ export class LeadTable {
    * @param hashes of the leads, as `hashOf` gives them.
    */
   prefetch(hashes: Int32Array, count: number): void {
-    const { lead, prefetched } = this;
+    const { prefetched } = this;
     for (let index = 0; index < count; index++) prefetched[index] = this.addressOf(hashes[index]!);
+    this.touchLeads(prefetched, 0, count);
+  }
+
+  /** The same for leads whose addresses are known, those from one index up to another. */
+  touchLeads(addresses: Int32Array, from: number, end: number): void {
+    const { lead } = this;
     let sum = 0;
-    for (let index = 0; index < count; index++) sum += lead.touch(prefetched[index]!);
-    for (let index = 0; index < count; index++) sum += lead.touchLog(prefetched[index]!);
+    for (let index = from; index < end; index++) sum += lead.touch(addresses[index]!);
+    for (let index = from; index < end; index++) sum += lead.touchLog(addresses[index]!);
     this.touched = sum;
   }
 
@@ -81,7 +87,7 @@ export class LeadTable {
   /** Adds a lead that is not there yet. */
   add(tenant: number, id: Text, heldEventsMax: number): Lead {
     const hash = hashOf(tenant, id);
-    const part = hash & (PARTS - 1);
+    const part = hash & (LEAD_PARTS - 1);
     if (++this.counts[part]! * 2 > this.parts[part]!.length * LOAD_MAX) this.grow(part);
     const address = this.records.allocate(leadCells(id.length));
     put(this.parts[part]!, hash, address);
@@ -93,7 +99,7 @@ export class LeadTable {
   /** Removes a lead that is there; `id` is its id. */
   remove(lead: Lead, id: Text): void {
     const hash = hashOf(lead.tenant, id);
-    const part = hash & (PARTS - 1);
+    const part = hash & (LEAD_PARTS - 1);
     take(this.parts[part]!, hash, lead.address);
     this.counts[part]!--;
     this.sizeValue--;
@@ -106,7 +112,7 @@ export class LeadTable {
    * changes it may miss some leads and meet some again.
    */
   *addresses(): Generator<number> {
-    for (let part = 0; part < PARTS; part++) {
+    for (let part = 0; part < LEAD_PARTS; part++) {
       for (let at = 0; at < this.parts[part]!.length; ) {
         const address = this.parts[part]![at + 1]!;
         if (address !== NOWHERE) yield address;
@@ -116,9 +122,20 @@ export class LeadTable {
     }
   }
 
+  /** The addresses of the leads of one of the LEAD_PARTS parts as they are now; a lead stays in its part. */
+  addressesOf(part: number): Int32Array {
+    const slots = this.parts[part]!;
+    const addresses = new Int32Array(this.counts[part]!);
+    let count = 0;
+    for (let at = 1; at < slots.length; at += 2) {
+      if (slots[at] !== NOWHERE) addresses[count++] = slots[at]!;
+    }
+    return addresses;
+  }
+
   /** The address in the first slot with a hash, most likely that of the lead; NOWHERE when there is none. */
   private addressOf(hash: number): number {
-    const slots = this.parts[hash & (PARTS - 1)]!;
+    const slots = this.parts[hash & (LEAD_PARTS - 1)]!;
     const mask = slots.length - 1;
     let at = slotOf(hash, mask);
     while (slots[at] !== hash && slots[at + 1] !== NOWHERE) at = (at + 2) & mask;

@@ -2,9 +2,10 @@ import type { LeadEvent, LeadId, OuId } from '../model/event.ts';
 import type { SequenceDefinition, SequenceId } from '../model/sequence.ts';
 import { decodeLead, encodeLead } from './codec.ts';
 import { Evaluator } from './evaluator.ts';
+import { Insight, type TenantView } from './insight.ts';
 import type { Lead } from './lead.ts';
 import { hashOf, LeadTable, PREFETCHED_MAX } from './leadTable.ts';
-import type { MatcherLimits, Outcome } from './outcome.ts';
+import { inFuture, type MatcherLimits, type Outcome, tooLate } from './outcome.ts';
 import { Program } from './program.ts';
 import { Text } from './text.ts';
 
@@ -56,6 +57,8 @@ export class Matcher {
   private readonly leadId: Text;
   private readonly eventId: Text;
   private readonly evaluator = new Evaluator();
+  /** Reads how far leads are. */
+  readonly insight: Insight;
   private readonly hashes = new Int32Array(PREFETCHED_MAX);
   private dirtyLeads: LeadHandle[] = [];
   private sweep: Iterator<LeadHandle> | null = null;
@@ -71,6 +74,7 @@ export class Matcher {
     this.limits = limits;
     this.leadId = new Text(hashSeed);
     this.eventId = new Text(hashSeed);
+    this.insight = new Insight(this.leadTable, hashSeed, (ou) => this.viewOf(ou));
   }
 
   /** The arrival clock: the highest arrival time applied so far, in microseconds; -Infinity before the first. */
@@ -156,6 +160,7 @@ export class Matcher {
     const known = this.leadTable.find(tenant.number, this.leadId.set(event.leadId));
     const eventId = this.eventId.set(event.id);
     if (known !== undefined) {
+      if (this.insight.isCounting) this.insight.beforeChange(known);
       if (event.streamSequence <= known.appliedStreamSequence) return REPLAYED;
       if (this.isSilent(tenant, known)) this.forgetLead(known);
       if (known.log.hasId(eventId)) return DUPLICATE;
@@ -246,6 +251,7 @@ export class Matcher {
         break;
       }
       const lead = this.leadTable.open(next.value)!;
+      if (this.insight.isCounting) this.insight.beforeChange(lead);
       const tenant = this.tenantsByNumber[lead.tenant]!;
       const { program } = tenant;
       const { marks } = lead;
@@ -275,6 +281,13 @@ export class Matcher {
     }
   }
 
+  private viewOf(ou: OuId): TenantView | undefined {
+    const tenant = this.tenants.get(ou);
+    if (tenant === undefined) return undefined;
+    const silentBeforeMicros = this.silentBeforeMicros(tenant);
+    return { ...tenant, clockMicros: this.clock, silentBeforeMicros };
+  }
+
   private tenant(ou: OuId): Tenant {
     let tenant = this.tenants.get(ou);
     if (tenant === undefined) {
@@ -293,7 +306,9 @@ export class Matcher {
   /** Adds the lead whose id is in `leadId`. */
   private addLead(tenant: Tenant): Lead {
     tenant.leadCount++;
-    return this.leadTable.add(tenant.number, this.leadId, this.limits.heldEventsMax);
+    const lead = this.leadTable.add(tenant.number, this.leadId, this.limits.heldEventsMax);
+    if (this.insight.isCounting) this.insight.leaveOut(lead);
+    return lead;
   }
 
   /** Removes the lead whose id is in `leadId`. */
@@ -367,16 +382,4 @@ export class Matcher {
     program.reduction.reduce(lead);
     lead.reduceAboveLength = Math.max(this.limits.heldEventsMax, lead.log.heldCount * 2);
   }
-}
-
-function inFuture(event: LeadEvent, skewMicros: number): Outcome {
-  const aheadSeconds = (event.timeMicros - event.arrivalMicros) / 1e6;
-  const detail = `created_at lies ${aheadSeconds} s after the arrival of the event; at most ${skewMicros / 1e6} s are allowed`;
-  return { kind: 'rejected', rejection: { reason: 'in_future', detail } };
-}
-
-function tooLate(event: LeadEvent, newestMicros: number, latenessMicros: number): Outcome {
-  const behindSeconds = (newestMicros - event.timeMicros) / 1e6;
-  const detail = `created_at lies ${behindSeconds} s before the newest event of the lead; at most ${latenessMicros / 1e6} s are allowed`;
-  return { kind: 'rejected', rejection: { reason: 'too_late', detail } };
 }

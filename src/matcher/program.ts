@@ -36,6 +36,10 @@ export class Program {
     return this.sequencesById.size === 0;
   }
 
+  sequence(id: SequenceId): CompiledSequence | undefined {
+    return this.sequencesById.get(id);
+  }
+
   /** Whether an event of the type, arriving in order, can complete an active sequence. */
   completes(type: number): boolean {
     return this.ordered.endsWith(type) || this.unordered.completes(type);

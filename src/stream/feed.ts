@@ -186,7 +186,7 @@ export class EventFeed {
     if (compare(this.#markOfLast(), found).outcome !== 'resume') return { kind: 'mismatch', found };
     const settings = {
       stream: events.name,
-      startSequence: this.cursor + 1,
+      start: { sequence: this.cursor + 1 },
       filterSubject,
       heartbeatMs: this.#settings.heartbeatMs ?? HEARTBEAT_MS,
     };
@@ -359,7 +359,8 @@ function abandon(opening: Promise<PullConsumer<FeedMessage> | Ended>): void {
   close().catch(() => undefined);
 }
 
-function toFeedMessage(delivered: Delivered): FeedMessage {
+/** A message with what it was decoded to. */
+export function toFeedMessage(delivered: Delivered): FeedMessage {
   const { subject, data, streamSequence, arrivalMicros } = delivered;
   const decoded = decodeMessage(delivered);
   const ou = 'event' in decoded ? decoded.event.ou : (ouOfSubject(subject) ?? '');

@@ -1,5 +1,6 @@
 import {
   AckPolicy,
+  type ConsumerConfig,
   createInbox,
   DeliverPolicy,
   type JetStreamManager,
@@ -42,9 +43,18 @@ export class Delivered implements RawMessage {
 
 export interface PullSettings {
   readonly stream: string;
-  readonly startSequence: number;
+  /** The first message: at this stream sequence or behind it, or arrived at this time or later. */
+  readonly start: { readonly sequence: number } | { readonly arrivedAtMs: number };
   readonly filterSubject: string | null;
   readonly heartbeatMs: number;
+}
+
+function startOf({ start }: PullSettings): Partial<ConsumerConfig> {
+  if ('sequence' in start) {
+    return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: start.sequence };
+  }
+  const opt_start_time = new Date(start.arrivedAtMs).toISOString();
+  return { deliver_policy: DeliverPolicy.StartTime, opt_start_time };
 }
 
 /** What is made of a message when it arrives. Its bytes are kept, and counted. */
@@ -114,8 +124,7 @@ export class PullConsumer<Taken extends Arrival> {
     const info = await manager.consumers.add(settings.stream, {
       name: `sequence-triggers-${createInbox().slice('_INBOX.'.length)}`,
       ack_policy: AckPolicy.None,
-      deliver_policy: DeliverPolicy.StartSequence,
-      opt_start_seq: settings.startSequence,
+      ...startOf(settings),
       inactive_threshold: nanos(INACTIVE_MS),
       mem_storage: true,
       num_replicas: 1,

@@ -1,6 +1,7 @@
 import type { StreamMark } from '../model/checkpoint.ts';
 import { type ConnectionSettings, openConnection, type StreamConnection } from './connection.ts';
 import { EventFeed, type FeedSettings } from './feed.ts';
+import type { LookBackSource } from './lookBack.ts';
 import type { Logger, Readiness } from './ports.ts';
 import { EventPublisher } from './publish.ts';
 import { inspectStream, type MismatchPolicy, type Reconciliation, reconcile } from './reconcile.ts';
@@ -35,6 +36,8 @@ export interface StreamRoom {
   readonly feed: EventFeed;
   readonly publisher: EventPublisher;
   readonly rejected: RejectedEvents;
+  /** Where the stored events are, for reading them beside the feed. */
+  readonly stored: LookBackSource;
   /** The server (where it is ours), the connection, the feed, the rejected events: the first that is not ready says why. */
   readonly state: Readiness;
   /** Compares the stream as it stands now with what was read of it. Throws when the server does not answer. */
@@ -74,13 +77,20 @@ function connectionSettings(
     ...(settings.signal ? { signal: settings.signal } : {}),
     ...(settings.onWaiting ? { onFailedAttempt: settings.onWaiting } : {}),
   };
-  if (server) return { url: server.url, name: 'sequence-triggers', ...waiting };
+  return { ...plainConnection(settings, server), ...waiting };
+}
+
+/** What connects to the server, as plain data. */
+function plainConnection(
+  settings: StreamRoomSettings,
+  server: EmbeddedServer | undefined,
+): LookBackSource['connection'] {
+  if (server) return { url: server.url, name: 'sequence-triggers' };
   return {
     url: settings.natsUrl ?? '',
     credsFile: settings.natsCredsFile,
     token: settings.natsToken,
     name: 'sequence-triggers',
-    ...waiting,
   };
 }
 
@@ -106,6 +116,11 @@ function assemble(
     url: server?.url ?? connection.servers.join(','),
     streams,
     feed,
+    stored: {
+      connection: { ...plainConnection(settings, server), name: 'sequence-triggers-look-back' },
+      stream: streams.events.name,
+      eventsSubject: settings.eventsSubject,
+    },
     publisher: new EventPublisher(nats, settings.eventsSubject, () => connection.state),
     rejected,
     get state() {

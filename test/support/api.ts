@@ -15,6 +15,7 @@ import type { Attempt, Delivery } from '../../src/model/delivery.ts';
 import type { DestinationStatus } from '../../src/model/destination.ts';
 import type { Fire } from '../../src/model/fire.ts';
 import type { Sequence } from '../../src/model/sequence.ts';
+import { type InsightWorld, memoryInsight, memorySimulation } from './memoryInsight.ts';
 
 /** The tokens of the in-memory ports: two OUs. */
 export const TOKEN_ONE = 'st_one';
@@ -28,7 +29,7 @@ export interface LogLine {
 }
 
 /** What the in-memory ports hold; tests read and change it freely. */
-export interface World {
+export interface World extends InsightWorld {
   nowMs: number;
   readonly sequences: Map<string, Sequence>;
   catalogAvailable: boolean;
@@ -105,6 +106,8 @@ export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts
     obstacles: new Map(),
     redeliveredMax: 10_000,
     redeliveries: [],
+    simulations: [],
+    standings: new Map(),
     log: [],
   };
   const log = (level: string) => (fields: object, message: string) => {
@@ -166,6 +169,8 @@ export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts
     },
     destinations: memoryDestinations(world),
     redelivery: memoryRedelivery(world),
+    simulation: memorySimulation(world),
+    insight: memoryInsight(world),
     checkWebhookUrl: (url) =>
       new URL(url).hostname === '10.0.0.1'
         ? { ok: false, reason: 'the address 10.0.0.1 is private' }

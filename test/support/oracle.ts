@@ -48,6 +48,15 @@ export interface Position {
 
 export type OrderedEvent = MatchedEvent & Position;
 
+/** A lead as questions see it. */
+export interface OracleKnowledge {
+  readonly events: readonly OrderedEvent[];
+  readonly newestMicros: number;
+  /** The event time that it is for the lead now. */
+  readonly nowMicros: number;
+  readonly horizons: ReadonlyMap<SequenceId, Position>;
+}
+
 interface Lead {
   events: OrderedEvent[];
   newestMicros: number;
@@ -111,6 +120,22 @@ export class Oracle {
     this.#accept(lead, event);
     if (!isListed) return { kind: 'unlisted' };
     return { kind: 'held', completions: this.#completions(lead, event, isLate) };
+  }
+
+  /** What is known of a lead now; null: nothing, or it was silent for too long (R15). For questions, changes nothing. */
+  knowledgeOf(ou: OuId, leadId: LeadId): OracleKnowledge | null {
+    const lead = this.#leads.get(ou)?.get(leadId);
+    if (lead === undefined || this.#isSilent(ou, lead)) return null;
+    const nowMicros = lead.newestMicros + (this.#clockMicros - lead.lastHeardMicros);
+    return { events: lead.events, newestMicros: lead.newestMicros, nowMicros, horizons: lead.horizons };
+  }
+
+  /** Event time of the last fire that a lead remembers; null: it remembers none. */
+  lastFireOf(ou: OuId, leadId: LeadId, id: SequenceId): number | null {
+    const lastFire = this.#lastFires.get(ou)?.get(id)?.get(leadId);
+    if (lastFire === undefined) return null;
+    const isKnown = this.knowledgeOf(ou, leadId) !== null;
+    return isKnown || lastFire.outlivesSilence ? lastFire.completedAtMicros : null;
   }
 
   #notePastWindow(ou: OuId): void {

@@ -10,7 +10,7 @@ import { SECOND_MICROS } from './oracleBench.ts';
  */
 
 export const OUS = ['one', 'two'] as const;
-const LEADS = ['lead', 'Lead', 'one', '\u00e9t\u00e9:\u0000'] as const;
+export const LEADS = ['lead', 'Lead', 'one', '\u00e9t\u00e9:\u0000'] as const;
 /** Sequence ids whose order by code unit differs from a reader's order. */
 const SEQUENCE_IDS = ['seq-b', 'seq-B', 'seq-10', 'seq-9', 'seq-a', 'seq'] as const;
 const TYPES = ['A', 'B', 'C', 'D', 'E'] as const;

@@ -20,9 +20,13 @@ const otherId = fc.string({ unit: 'binary', maxLength: 9 }).filter((text) => !/^
 /** Requests to an operation, drawn from what the document says of it. */
 function requestsTo({ path, operation }: DocumentedOperation, document: OpenApi) {
   const { schemas } = document.components;
-  const ids = operation.parameters.filter((each) => each.in === 'path').map(({ example }) => String(example));
-  const target = mostlyValid(fc.constantFrom(...ids, ''), otherId).map((id) =>
-    path.replace('{id}', encodeURIComponent((id || (ids[0] ?? '')).replace(/\p{Surrogate}/gu, ''))),
+  const inPath = operation.parameters.filter((each) => each.in === 'path');
+  const parts = inPath.map(({ example }) => mostlyValid(fc.constant(String(example)), otherId));
+  const target = fc.tuple(...parts).map((ids) =>
+    inPath.reduce((text, { name, example }, index) => {
+      const id = (ids[index] || String(example)).replace(/\p{Surrogate}/gu, '');
+      return text.replace(`{${name}}`, () => encodeURIComponent(id));
+    }, path),
   );
   const fields = operation.parameters
     .filter((each) => each.in === 'query')

@@ -10,13 +10,15 @@ const named = operations.map((each) => ({ ...each, name: `${each.method.toUpperC
 
 /** The request of the examples of an operation. */
 function exampleOf({ path, operation }: DocumentedOperation) {
-  const id = operation.parameters.find((parameter) => parameter.in === 'path')?.example;
+  const asked = operation.parameters
+    .filter((parameter) => parameter.in === 'path')
+    .reduce((target, { name, example }) => target.replace(`{${name}}`, String(example)), path);
   const query = operation.parameters
     .filter((parameter) => parameter.in === 'query' && parameter.example !== undefined)
     .map(({ name, example }): [string, string] => [name, String(example)]);
   const search = new URLSearchParams(query).toString();
   const body = operation.requestBody?.content['application/json']?.example;
-  return { target: path.replace('{id}', String(id)) + (search === '' ? '' : `?${search}`), body };
+  return { target: asked + (search === '' ? '' : `?${search}`), body };
 }
 
 describe('the OpenAPI document', () => {
@@ -34,7 +36,7 @@ describe('the OpenAPI document', () => {
     const { app } = await startDocumentedApi();
     const routes = app.routes
       .filter(({ method }) => method !== 'ALL')
-      .map(({ method, path }) => `${method} ${path.replace(':id', '{id}')}`);
+      .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
     expect(routes.length).toBeGreaterThan(20);
     expect(named.map(({ name }) => name).sort()).toEqual(routes.sort());
   });
@@ -56,9 +58,8 @@ describe('the OpenAPI document', () => {
     expect('401' in responses).toBe(!isPublic);
     expect('404' in responses).toBe(path.includes('{id}'));
     expect(['413', '415'].every((status) => status in responses)).toBe(requestBody !== undefined);
-    expect(parameters.filter((each) => each.in === 'path').map(({ name }) => name)).toEqual(
-      path.includes('{id}') ? ['id'] : [],
-    );
+    const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+    expect(parameters.filter((each) => each.in === 'path').map(({ name }) => name)).toEqual(inPath);
     for (const { content } of Object.values(responses)) {
       for (const { schema } of Object.values(content ?? {})) expect(Object.keys(schema)).not.toEqual([]);
     }

@@ -1,0 +1,173 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, type NatsConnection } from 'nats';
+import { type RunningProgram, startProgram } from '../program.ts';
+import { seededRandom } from '../random.ts';
+import type { BenchReport, Row } from '../report.ts';
+import { measureCensus } from './census.ts';
+import { type ProbeReceiver, startProbeReceiver } from './probe.ts';
+
+const EVENTS = 1_000_000;
+const LEADS = 100_000;
+const TYPES = 50;
+const SEQUENCES = 100;
+const PROBES = 200;
+const PROBE_PAUSE_MS = 10;
+const LEADS_COUNTED = 1_000_000;
+/** The bench waits for the end, however long it takes. */
+const TIME_LIMIT_SECONDS = 60;
+
+interface Simulated {
+  readonly scanned_events: number;
+  readonly fire_count: number;
+  readonly progress: { readonly complete: boolean };
+}
+
+/**
+ * A look-back over many stored events by the running program, alone and while fires are timed from publishing to
+ * receiving; and how far a million leads are, counted in portions.
+ *
+ * @param scale of the events and leads
+ */
+export async function benchSimulate(scale: number): Promise<BenchReport> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sequence-triggers-bench-'));
+  const program = await startProgram(dataDir);
+  const receiver = await startProbeReceiver();
+  const client = await connect({ servers: program.natsUrl });
+  try {
+    await createSequences(program, receiver.url);
+    const events = Math.round(EVENTS * scale);
+    const bytes = await publishEvents(client, events);
+    await caughtUp(program);
+    const rows = await measureLookBacks(program, client, receiver, Math.ceil(PROBES * scale));
+    return {
+      name: 'simulate',
+      tables: [
+        { title: `look-back over ${events} events of ${bytes} bytes, ${SEQUENCES} sequences`, rows },
+        { title: 'how far leads are', rows: await measureCensus(Math.round(LEADS_COUNTED * scale)) },
+      ],
+    };
+  } finally {
+    await client.close();
+    await program.stop();
+    receiver.close();
+    rmSync(dataDir, { recursive: true });
+  }
+}
+
+/** The one that is simulated has no fires of its own while it is inactive; the last one is the probe's. */
+async function createSequences(program: RunningProgram, webhookUrl: string): Promise<void> {
+  const common = { window_seconds: 604_800, ordered: true };
+  const typesOf = (index: number) => [0, 7, 13].map((step) => `type-${(index * (step + 1)) % TYPES}`);
+  for (let index = 0; index < SEQUENCES - 1; index++) {
+    const event_types = [...typesOf(index), 'never'];
+    await program.create('/sequences', { ...common, name: `background ${index}`, event_types });
+  }
+  const probe = { name: 'probe', event_types: ['probe'], window_seconds: 60, webhook_url: webhookUrl };
+  await program.create('/sequences', probe);
+}
+
+/** Gives the bytes of an event. */
+async function publishEvents(client: NatsConnection, events: number): Promise<number> {
+  const startMs = Date.now() - 3_600_000;
+  const random = seededRandom(5);
+  let bytes = 0;
+  for (let index = 0; index < events; index++) {
+    const event = JSON.stringify({
+      id: `event-${index}`,
+      lead_id: `lead-${Math.floor(random() * LEADS)}`,
+      event_type: `type-${Math.floor(random() * TYPES)}`,
+      created_at: new Date(startMs + index).toISOString(),
+      metadata: { page: `/pricing/${index % 1_000}`, campaign: 'spring', note: 'x'.repeat(72) },
+    });
+    bytes += event.length;
+    client.publish('events.default', event);
+    if (index % 2_000 === 0) await client.flush();
+  }
+  await client.flush();
+  return Math.round(bytes / events);
+}
+
+async function caughtUp(program: RunningProgram): Promise<void> {
+  for (;;) {
+    const metrics = await (await program.request('GET', '/metrics')).text();
+    if (/^sequence_triggers_stream_lag_messages 0$/m.test(metrics)) return;
+    await sleep(100);
+  }
+}
+
+async function measureLookBacks(
+  program: RunningProgram,
+  client: NatsConnection,
+  receiver: ProbeReceiver,
+  probes: number,
+): Promise<Row[]> {
+  const warmUp = createHistogram();
+  for (let probe = 0; probe < probes; probe++) await sendProbe(client, receiver, warmUp);
+  const alone = createHistogram();
+  for (let probe = 0; probe < probes; probe++) await sendProbe(client, receiver, alone);
+  const first = await lookBack(program);
+  const beside = createHistogram();
+  let isOver = false;
+  const looking = lookBack(program).finally(() => {
+    isOver = true;
+  });
+  do await sendProbe(client, receiver, beside);
+  while (!isOver);
+  const second = await looking;
+  return [
+    { '': 'fires timed, no look-back', ...latencyOf(alone) },
+    { '': 'look-back alone', ...first },
+    { '': 'look-back beside fires', ...second, ...latencyOf(beside) },
+  ];
+}
+
+async function lookBack(program: RunningProgram): Promise<Row> {
+  const startedMs = performance.now();
+  const answer = await program.request('POST', '/sequences/simulate', {
+    sequence: {
+      name: 'simulated',
+      event_types: ['type-4', 'type-29', 'type-17'],
+      window_seconds: 604_800,
+      ordered: true,
+    },
+    lookback_days: 1,
+    time_limit_seconds: TIME_LIMIT_SECONDS,
+  });
+  if (answer.status !== 200) throw new Error(`the look-back answered ${answer.status}`);
+  const { scanned_events, fire_count, progress } = (await answer.json()) as Simulated;
+  const seconds = (performance.now() - startedMs) / 1000;
+  if (!progress.complete) throw new Error(`the look-back read ${scanned_events} events only`);
+  return {
+    seconds: Math.round(seconds * 100) / 100,
+    'events/s': Math.round(scanned_events / seconds),
+    fires: fire_count,
+  };
+}
+
+async function sendProbe(
+  client: NatsConnection,
+  receiver: ProbeReceiver,
+  histogram: RecordableHistogram,
+): Promise<void> {
+  const leadId = `probe-${receiver.received + 1}`;
+  const sentMs = performance.now();
+  const arrived = receiver.next();
+  client.publish('events.default', JSON.stringify({ lead_id: leadId, event_type: 'probe' }));
+  const arrivedMs = await arrived;
+  histogram.record(Math.max(1, Math.round((arrivedMs - sentMs) * 1000)));
+  await sleep(PROBE_PAUSE_MS);
+}
+
+function latencyOf(histogram: RecordableHistogram): Row {
+  const inMs = (micros: number): number => Math.round(micros / 10) / 100;
+  return {
+    probes: histogram.count,
+    'p50 ms': inMs(histogram.percentile(50)),
+    'p99 ms': inMs(histogram.percentile(99)),
+    'max ms': inMs(histogram.max),
+  };
+}

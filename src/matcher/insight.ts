@@ -1,0 +1,185 @@
+import type { LeadId, MatchedEvent, OuId } from '../model/event.ts';
+import type { SequenceId } from '../model/sequence.ts';
+import type { LeadStanding, StepEvent } from '../model/standing.ts';
+import { Census } from './census.ts';
+import type { CompiledSequence } from './compiledSequence.ts';
+import type { Lead } from './lead.ts';
+import type { LeadTable } from './leadTable.ts';
+import type { Program } from './program.ts';
+import { cameTooEarly, type FilledStep, filledSteps, type Outlook } from './standing.ts';
+import { Text } from './text.ts';
+
+/** An OU as the matcher has it now. */
+export interface TenantView {
+  readonly number: number;
+  readonly program: Program;
+  readonly clockMicros: number;
+  /** Leads last heard of before this are silent (R15). */
+  readonly silentBeforeMicros: number;
+}
+
+/** A held event with its place in the stream. */
+export interface HeldEvent extends MatchedEvent {
+  readonly streamSequence: number;
+}
+
+/** Reads of the matcher's state how far leads are. Changes nothing of it, and costs nothing while nobody asks. */
+export class Insight {
+  /** Whether `beforeChange` and `leaveOut` are to be called. */
+  isCounting = false;
+  private readonly leads: LeadTable;
+  private readonly tenantOf: (ou: OuId) => TenantView | undefined;
+  private readonly leadId: Text;
+  private readonly censuses = new Set<Census>();
+
+  /** @param hashSeed that of the lead table */
+  constructor(leads: LeadTable, hashSeed: number, tenantOf: (ou: OuId) => TenantView | undefined) {
+    this.leads = leads;
+    this.leadId = new Text(hashSeed);
+    this.tenantOf = tenantOf;
+  }
+
+  /** Begins to count the leads of a sequence as of now; undefined: there is no such sequence. To be ended. */
+  beginCensus(ou: OuId, id: SequenceId): Census | undefined {
+    const tenant = this.tenantOf(ou);
+    const sequence = tenant?.program.sequence(id);
+    if (tenant === undefined || sequence === undefined) return undefined;
+    const census = new Census(this.leads, tenant, sequence);
+    this.censuses.add(census);
+    this.isCounting = true;
+    return census;
+  }
+
+  endCensus(census: Census): void {
+    this.censuses.delete(census);
+    this.isCounting = this.censuses.size > 0;
+  }
+
+  /** Called by the matcher before a lead changes or goes. */
+  beforeChange(lead: Lead): void {
+    for (const census of this.censuses) census.beforeChange(lead);
+  }
+
+  /** Called by the matcher for a lead that it has just added. */
+  leaveOut(lead: Lead): void {
+    for (const census of this.censuses) census.leaveOut(lead);
+  }
+
+  /**
+   * How far a lead is; undefined: there is no such sequence. Of an unknown lead nothing is held.
+   *
+   * @param nowMicros the lead's time now, where somebody knows it better than the arrival clock tells
+   */
+  leadStanding(ou: OuId, leadId: LeadId, id: SequenceId, nowMicros?: number): LeadStanding | undefined {
+    const tenant = this.tenantOf(ou);
+    const sequence = tenant?.program.sequence(id);
+    if (tenant === undefined || sequence === undefined) return undefined;
+    const lead = this.find(tenant, leadId);
+    if (lead === undefined) return nothingKnown(tenant.program, sequence, null);
+    return standing(lead, tenant, sequence, nowMicros ?? nowOf(lead, tenant));
+  }
+
+  /** The held events of a lead in the order of their arrival, and its time now; null: nothing is known of it. */
+  heldEvents(
+    ou: OuId,
+    leadId: LeadId,
+  ): { readonly events: readonly HeldEvent[]; readonly nowMicros: number } | null {
+    const tenant = this.tenantOf(ou);
+    const lead = tenant && this.find(tenant, leadId);
+    if (tenant === undefined || lead === undefined || isForgotten(lead, tenant)) return null;
+    const { log } = lead;
+    const events: HeldEvent[] = [];
+    for (let at = 0; at < log.length; at++) {
+      if (!log.isHeld(at)) continue;
+      events.push({ ...eventAt(lead, tenant.program, at), streamSequence: log.streamSequenceAt(at) });
+    }
+    events.sort((a, b) => a.streamSequence - b.streamSequence);
+    return { events, nowMicros: nowOf(lead, tenant) };
+  }
+
+  private find(tenant: TenantView, leadId: LeadId): Lead | undefined {
+    return this.leads.find(tenant.number, this.leadId.set(leadId));
+  }
+}
+
+function isForgotten(lead: Lead, tenant: TenantView): boolean {
+  return lead.isForgotten || lead.lastHeardMicros < tenant.silentBeforeMicros;
+}
+
+function nowOf(lead: Lead, tenant: TenantView): number {
+  return lead.newestMicros + (tenant.clockMicros - lead.lastHeardMicros);
+}
+
+function nothingKnown(
+  program: Program,
+  sequence: CompiledSequence,
+  lastFireMicros: number | null,
+): LeadStanding {
+  return {
+    filled: [],
+    missing: sequence.steps.map((type) => program.typeName(type)),
+    untilMicros: null,
+    cameTooEarly: false,
+    ranOut: null,
+    holdsAny: false,
+    newestMicros: null,
+    nowMicros: null,
+    horizon: null,
+    lastFireMicros,
+  };
+}
+
+function standing(
+  lead: Lead,
+  tenant: TenantView,
+  sequence: CompiledSequence,
+  nowMicros: number,
+): LeadStanding {
+  const { program } = tenant;
+  const { log, marks, newestMicros } = lead;
+  const mark = marks.find(sequence.key);
+  const lastFireMicros = mark < 0 ? Number.NaN : marks.lastFireMicrosAt(mark);
+  if (isForgotten(lead, tenant)) {
+    const isRemembered = mark >= 0 && marks.outlivesSilenceAt(mark) && !Number.isNaN(lastFireMicros);
+    return nothingKnown(program, sequence, isRemembered ? lastFireMicros : null);
+  }
+  const horizonMicros = mark < 0 ? Number.NEGATIVE_INFINITY : marks.horizonMicrosAt(mark);
+  const horizonStreamSequence = mark < 0 ? 0 : marks.horizonStreamSequenceAt(mark);
+  const outlook: Outlook = { horizonMicros, horizonStreamSequence, nowMicros };
+  const filled = filledSteps(log, sequence, outlook);
+  const ageless = filledSteps(log, sequence, outlook, Number.POSITIVE_INFINITY);
+  const named = ({ step, position }: FilledStep): StepEvent => ({
+    step: step + 1,
+    ...eventAt(lead, program, position),
+  });
+  const isFilled = new Set(filled.map(({ step }) => step));
+  return {
+    filled: filled.map(named),
+    missing: sequence.steps.filter((_, step) => !isFilled.has(step)).map((type) => program.typeName(type)),
+    untilMicros: filled.length === 0 ? null : earliest(lead, filled).timeMicros + sequence.windowMicros,
+    cameTooEarly: cameTooEarly(log, sequence, outlook, filled),
+    ranOut: ageless.length > filled.length ? named(earliest(lead, ageless)) : null,
+    holdsAny: sequence.steps.some((type) => log.latestBefore(type, log.length) >= 0),
+    newestMicros,
+    nowMicros,
+    horizon:
+      horizonMicros === Number.NEGATIVE_INFINITY
+        ? null
+        : { timeMicros: horizonMicros, streamSequence: horizonStreamSequence },
+    lastFireMicros: Number.isNaN(lastFireMicros) ? null : lastFireMicros,
+  };
+}
+
+/** Of some filled steps, the one with the earliest event. */
+function earliest({ log }: Lead, filled: readonly FilledStep[]): FilledStep & { timeMicros: number } {
+  const first = filled.reduce((a, b) => (b.position < a.position ? b : a));
+  return { ...first, timeMicros: log.timeAt(first.position) };
+}
+
+function eventAt({ log }: Lead, program: Program, position: number): MatchedEvent {
+  return {
+    id: log.idAt(position),
+    type: program.typeName(log.typeAt(position)),
+    timeMicros: log.timeAt(position),
+  };
+}
