@@ -115,7 +115,7 @@ export function outboxOn(
 ): Outbox {
   const metrics = createMetrics();
   // In memory, as those of the catalog are.
-  const sequences = new Map(stores.states.allSequences().map((each) => [`${each.ou}/${each.id}`, each]));
+  const sequences = new Map(stores.states.allTriggers().map((each) => [`${each.ou}/${each.id}`, each]));
   return new Outbox({
     queue: stores.deliveries,
     destinations: new DestinationStore(stores.environment),

@@ -6,6 +6,8 @@ import { documentRoutes } from './document.ts';
 import type { Route } from './endpoint.ts';
 import { ingestRoutes } from './ingest.ts';
 import { insightRoutes } from './insights.ts';
+import { milestoneEventRoutes } from './milestoneEvents.ts';
+import { milestoneRoutes } from './milestones.ts';
 import { operationRoutes } from './operations.ts';
 import type { ApiPorts, LoggerPort } from './ports.ts';
 import { COMMON_HEADERS, Problem, problemResponse } from './problem.ts';
@@ -39,11 +41,13 @@ export function routesOf(ports: ApiPorts): readonly Route[] {
     ...sequenceRoutes(ports),
     ...simulationRoutes(ports),
     ...insightRoutes(ports),
+    ...milestoneRoutes(ports),
     ...ingestRoutes(ports),
     ...rejectedEventRoutes(ports),
     // Before the path with an id, which would take its name for one.
     ...sequenceEventExportRoutes(ports),
     ...sequenceEventRoutes(ports),
+    ...milestoneEventRoutes(ports),
     ...deliveryRoutes(ports),
     ...redeliveryRoutes(ports),
     ...destinationRoutes(ports),

@@ -3,7 +3,7 @@ import * as contract from './deliveryContract.ts';
 import { deliveryDetail, deliveryView } from './deliveryView.ts';
 import { type Route, route } from './endpoint.ts';
 import type { ApiPorts } from './ports.ts';
-import { notFound, Problem } from './problem.ts';
+import { invalid, notFound, Problem } from './problem.ts';
 
 /** `/deliveries`: what became of the webhooks and emails of the OU, and sending one again. */
 export function deliveryRoutes({
@@ -12,8 +12,10 @@ export function deliveryRoutes({
 }: Pick<ApiPorts, 'deliveries' | 'redelivery'>): readonly Route[] {
   return [
     route(contract.listDeliveries, async ({ ou, query }) => {
+      const { status, sequence_id, trigger_id } = query;
+      if (sequence_id !== undefined && trigger_id !== undefined) throw eitherId();
       const part = partOf(query);
-      const filters = { status: query.status, sequenceId: query.sequence_id };
+      const filters = { status, sequenceId: sequence_id ?? trigger_id };
       const { deliveries: found, total, next } = await deliveries.listDeliveries(ou, { ...part, ...filters });
       return { deliveries: found.map(deliveryView), total, ...partInfo(part, next) };
     }),
@@ -30,6 +32,10 @@ export function deliveryRoutes({
       return deliveryView(result.delivery);
     }),
   ];
+}
+
+function eitherId(): Problem {
+  return invalid([{ path: 'trigger_id', message: 'must be left out where sequence_id is given' }], 'query');
 }
 
 function refusal(reason: 'not_found' | 'under_way' | 'held'): Problem {

@@ -30,7 +30,13 @@ const summary = {
   next_attempt_at: instant.nullable(),
   updated_at: instant,
 };
-const alone = { ...summary, fire_id: z.string(), sequence_id: z.string(), created_at: instant };
+const alone = {
+  ...summary,
+  fire_id: z.string(),
+  sequence_id: z.string().nullable().meta({ description: 'null where it is of a milestone trigger.' }),
+  trigger_id: z.string().nullable().meta({ description: 'null where it is of a sequence.' }),
+  created_at: instant,
+};
 
 const attempt = z
   .object({
@@ -63,6 +69,7 @@ const deliveryFilters = exactObject({
   ...cursorPageFields,
   status: z.enum(DELIVERY_STATES, { error: `one of ${DELIVERY_STATES.join(', ')}` }).optional(),
   sequence_id: sequenceIdText.optional(),
+  trigger_id: sequenceIdText.optional(),
 });
 
 export const DELIVERY_EXAMPLE: DeliveryView = {
@@ -76,6 +83,7 @@ export const DELIVERY_EXAMPLE: DeliveryView = {
   updated_at: '2026-03-04T10:12:00.000Z',
   fire_id: 'fire-7c02',
   sequence_id: 'seq-51d0',
+  trigger_id: null,
   created_at: '2026-03-01T09:30:00.000Z',
 };
 

@@ -1,4 +1,5 @@
 import type { Attempt, Delivery } from '../model/delivery.ts';
+import { isMilestoneId } from '../model/milestone.ts';
 import type { AttemptView, DeliveryDetail, DeliverySummary, DeliveryView } from './deliveryContract.ts';
 
 /** A delivery as the fire that it belongs to shows it; `attempts` is how many were made. */
@@ -17,10 +18,12 @@ export function deliverySummary(delivery: Delivery): DeliverySummary {
 
 /** A delivery on its own, as lists show it. */
 export function deliveryView(delivery: Delivery): DeliveryView {
+  const isOfMilestone = isMilestoneId(delivery.sequenceId);
   return {
     ...deliverySummary(delivery),
     fire_id: delivery.fireId,
-    sequence_id: delivery.sequenceId,
+    sequence_id: isOfMilestone ? null : delivery.sequenceId,
+    trigger_id: isOfMilestone ? delivery.sequenceId : null,
     created_at: iso(delivery.createdAtMs),
   };
 }

@@ -3,7 +3,14 @@ import { escaped, inline, paragraphs } from './docsText.ts';
 import { type AnyEndpoint, examplePath, problemsOf, TAGS } from './endpoint.ts';
 import { DESCRIPTION } from './openapi.ts';
 import { documented, type JsonSchema } from './validation.ts';
-import { WEBHOOK_DESCRIPTION, WEBHOOK_EXAMPLE, WEBHOOK_HEADERS, webhookBody } from './webhookContract.ts';
+import {
+  MILESTONE_EXAMPLE,
+  milestoneBody,
+  WEBHOOK_DESCRIPTION,
+  WEBHOOK_EXAMPLE,
+  WEBHOOK_HEADERS,
+  webhookBody,
+} from './webhookContract.ts';
 
 /** The page of `/docs`: every endpoint with its parameters, body, answers and a request to copy. No script. */
 export function docsHtml(endpoints: readonly AnyEndpoint[]): string {
@@ -50,8 +57,10 @@ function webhookHtml(): string {
   return `<section id="webhook"><h2>Webhooks</h2>
 <article><p>${inline(WEBHOOK_DESCRIPTION)}</p>
 <h4>Headers</h4><div class="wide"><table><tbody>${headers.join('')}</tbody></table></div>
-${fieldsHtml('Body', documented(webhookBody))}
-<h4>Example</h4>${codeHtml(JSON.stringify(WEBHOOK_EXAMPLE, null, 2))}</article></section>`;
+${fieldsHtml('Body about a sequence', documented(webhookBody))}
+<h4>Example</h4>${codeHtml(JSON.stringify(WEBHOOK_EXAMPLE, null, 2))}
+${fieldsHtml('Body about a milestone trigger', documented(milestoneBody))}
+<h4>Example</h4>${codeHtml(JSON.stringify(MILESTONE_EXAMPLE, null, 2))}</article></section>`;
 }
 
 function menuEntry({ name, method, path }: AnyEndpoint): string {

@@ -5,8 +5,9 @@ import { type ApiContext, idOf, leadIdOf, readBody, readOptionalBody, readQuery 
 
 export const TAGS = {
   Sequences: 'What leads have to do to make a webhook or an email go out.',
+  Triggers: 'What scores leads have to reach to make a webhook or an email go out.',
   Events: 'What leads do, and what of it could not be used.',
-  Fires: 'Which leads completed which sequences.',
+  Fires: 'Which leads completed which sequences, and reached which scores.',
   Deliveries: 'What was sent where, each attempt, and sending it again.',
   Destinations: 'Where deliveries go: pausing one, resuming it, limiting its rate.',
   Operation: 'For orchestrators and monitoring.',

@@ -29,7 +29,8 @@ function checkedEvents(
   return events;
 }
 
-function toIngestEvent(input: z.infer<typeof event>): IngestEvent {
+/** An event as it was handed in, with an id where it has none. */
+export function toIngestEvent(input: z.infer<typeof event>): IngestEvent {
   const created = input.created_at ?? input.timestamp;
   const micros = created ? parseInstant(created) : undefined;
   return {

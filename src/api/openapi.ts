@@ -31,7 +31,7 @@ const problem = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457, with the errors as an extension.' });
 
-export const DESCRIPTION = `Define sequences of event types. When a lead completes one within its window, a signed webhook, emails, or both go out.
+export const DESCRIPTION = `Define sequences of event types, and milestone triggers on scores. When a lead completes a sequence within its window, or its score reaches a threshold, a signed webhook, emails, or both go out.
 
 Every request but those of Operation needs \`Authorization: Bearer <token>\`, made by \`npm run tokens -- create --ou OU --name NAME\`. A token belongs to one organizational unit and sees nothing of another: ids of others are 404.
 

@@ -1,7 +1,8 @@
 import type { Attempt, Delivery, DeliveryId, DeliveryState } from '../model/delivery.ts';
 import type { DestinationId, DestinationStatus } from '../model/destination.ts';
-import type { OuId } from '../model/event.ts';
+import type { MatchedEvent, OuId } from '../model/event.ts';
 import type { Fire, FireId } from '../model/fire.ts';
+import type { Milestone, MilestoneId } from '../model/milestone.ts';
 import type { Sequence, SequenceId } from '../model/sequence.ts';
 import type { SimulationReport } from '../model/simulation.ts';
 import type { AsOf, LeadStanding, SequenceProgress } from '../model/standing.ts';
@@ -45,6 +46,42 @@ export interface CatalogPort {
   remove(ou: OuId, id: SequenceId): Promise<{ readonly ok: true } | CatalogRefusal>;
 }
 
+/** How a lead stands with a milestone trigger. */
+export interface ScoreStanding {
+  readonly score: number;
+  /** Event time of the event that it last fired by; null: it has not. */
+  readonly lastFireMicros: number | null;
+}
+
+/** What a milestone trigger would have fired. */
+export interface SimulatedCrossing {
+  readonly leadId: string;
+  readonly event: MatchedEvent;
+  readonly score: number;
+  readonly late: boolean;
+}
+
+export type MilestoneResult = { readonly ok: true; readonly trigger: Milestone } | CatalogRefusal;
+
+/** The milestone triggers, each under its OU; they change as sequences do. */
+export interface MilestonePort {
+  /** The oldest first. */
+  list(ou: OuId): Awaitable<readonly Milestone[]>;
+  get(ou: OuId, id: MilestoneId): Awaitable<Milestone | undefined>;
+  create(milestone: Milestone): Promise<MilestoneResult>;
+  /** As `update` of the catalog; what `change` throws is thrown. */
+  update(ou: OuId, id: MilestoneId, change: (current: Milestone) => Milestone): Promise<MilestoneResult>;
+  remove(ou: OuId, id: MilestoneId): Promise<{ readonly ok: true } | CatalogRefusal>;
+  /** What it would fire if it were active and these events arrived now, on leads of whom nothing is known. */
+  simulate(
+    milestone: Milestone,
+    events: readonly IngestEvent[],
+    nowMs: number,
+  ): Awaitable<readonly SimulatedCrossing[]>;
+  /** undefined where no event of the lead had a score. The trigger need not be stored. */
+  standing(ou: OuId, leadId: string, id: MilestoneId): Awaitable<ScoreStanding | undefined>;
+}
+
 /** An event as a client handed it in, checked. */
 export interface IngestEvent {
   readonly id: string;
@@ -83,6 +120,9 @@ export interface Part extends Page {
 
 /** Filters of the fires; the range is over `firedAtMicros`, both ends included. */
 export interface FireFilters {
+  /** Whose: those of sequences where absent. */
+  readonly kind?: 'milestone' | undefined;
+  /** Or of the milestone trigger. */
   readonly sequenceId?: SequenceId | undefined;
   readonly leadId?: string | undefined;
   readonly fromMicros?: number | undefined;
@@ -116,6 +156,7 @@ export interface FireWithDeliveries {
 
 export interface DeliveryQuery extends Part {
   readonly status?: DeliveryState | undefined;
+  /** Or of the milestone trigger. */
   readonly sequenceId?: SequenceId | undefined;
 }
 
@@ -283,6 +324,7 @@ export type CheckWebhookUrl = (
 export interface ApiPorts {
   readonly tokens: TokenPort;
   readonly catalog: CatalogPort;
+  readonly milestones: MilestonePort;
   readonly publish: Publish;
   readonly fires: FireHistoryPort;
   readonly deliveries: DeliveryHistoryPort;
@@ -297,6 +339,6 @@ export interface ApiPorts {
   readonly logger: LoggerPort;
   /** Wall clock. */
   readonly nowMs: () => number;
-  /** The limit that the catalog holds, to name it to the user. */
+  /** The limit that the catalog holds for either kind of trigger, to name it to the user. */
   readonly sequencesPerOuMax: number;
 }

@@ -27,68 +27,83 @@ const rangeBody = exactObject({
   }),
 });
 
-export const redeliverRange = endpoint({
-  name: 'redeliverSequence',
-  method: 'post',
-  path: '/sequences/{id}/redeliver',
-  tag: 'Deliveries',
-  summary: 'Send the deliveries of a sequence again',
-  description:
-    'Those that were made from `from` to `to` (both included) and have the status, up to 10,000 a call, spread over time by the rate. Call again with the `after` of the answer until it is null. The history of a deleted sequence can be sent again too.',
-  idOf: 'sequence',
-  body: jsonBody(rangeBody),
-  answer: {
-    status: 202,
-    description: 'They are due again.',
-    schema: z.object({
-      queued: count,
-      last_due_at: instant.nullable().meta({
-        description: 'When the last of them is due; null when there are none.',
-      }),
-      after: z.string().nullable().meta({
-        description: 'For the next call; null when the range is through.',
-      }),
-    }),
-  },
-  example: {
-    id: DELIVERY_EXAMPLE.sequence_id,
-    body: { from: '2026-03-01T00:00:00Z', to: '2026-03-02T00:00:00Z', status: 'dead', rate_per_second: 50 },
-    answer: { queued: 120, last_due_at: '2026-03-05T08:00:02.400Z', after: null },
-  },
-});
+/** The two kinds of triggers, each with paths of its own and the id that its examples name. */
+const SEQUENCE = { what: 'sequence', path: '/sequences', tag: 'Sequences', id: 'seq-51d0' } as const;
+const TRIGGER = { what: 'trigger', path: '/triggers', tag: 'Triggers', id: 'trg-3f20' } as const;
+type Kind = typeof SEQUENCE | typeof TRIGGER;
 
-export const sendSample = endpoint({
-  name: 'testSequence',
-  method: 'post',
-  path: '/sequences/{id}/test',
-  tag: 'Sequences',
-  summary: 'Send a marked sample',
-  description: 'At once, to the webhook and the emails of the sequence, to see that they arrive.',
-  idOf: 'sequence',
-  body: optionalJsonBody(noFields),
-  answer: {
-    status: 202,
-    description: 'The deliveries of the sample; read them to see how they went.',
-    schema: z.object({ fire_id: z.string(), deliveries: z.array(delivery) }),
-  },
-  problems: { 409: 'The sequence has neither a webhook_url nor emails.' },
-  example: {
-    id: DELIVERY_EXAMPLE.sequence_id,
+function redeliverRangeOf(kind: Kind, name: string) {
+  return endpoint({
+    name,
+    method: 'post',
+    path: `${kind.path}/{id}/redeliver`,
+    tag: 'Deliveries',
+    summary: `Send the deliveries of a ${kind.what} again`,
+    description: `Those that were made from \`from\` to \`to\` (both included) and have the status, up to 10,000 a call, spread over time by the rate. Call again with the \`after\` of the answer until it is null. The history of a deleted ${kind.what} can be sent again too.`,
+    idOf: kind.what,
+    body: jsonBody(rangeBody),
     answer: {
-      fire_id: 'fire-sample-20',
-      deliveries: [
-        {
-          ...DELIVERY_EXAMPLE,
-          id: 'dlv-77aa',
-          fire_id: 'fire-sample-20',
-          state: 'pending',
-          reason: null,
-          attempts: 0,
-          next_attempt_at: '2026-03-05T08:00:00.000Z',
-          created_at: '2026-03-05T08:00:00.000Z',
-          updated_at: '2026-03-05T08:00:00.000Z',
-        },
-      ],
+      status: 202,
+      description: 'They are due again.',
+      schema: z.object({
+        queued: count,
+        last_due_at: instant.nullable().meta({
+          description: 'When the last of them is due; null when there are none.',
+        }),
+        after: z.string().nullable().meta({
+          description: 'For the next call; null when the range is through.',
+        }),
+      }),
     },
-  },
-});
+    example: {
+      id: kind.id,
+      body: { from: '2026-03-01T00:00:00Z', to: '2026-03-02T00:00:00Z', status: 'dead', rate_per_second: 50 },
+      answer: { queued: 120, last_due_at: '2026-03-05T08:00:02.400Z', after: null },
+    },
+  });
+}
+
+function sendSampleOf(kind: Kind, name: string) {
+  return endpoint({
+    name,
+    method: 'post',
+    path: `${kind.path}/{id}/test`,
+    tag: kind.tag,
+    summary: 'Send a marked sample',
+    description: `At once, to the webhook and the emails of the ${kind.what}, to see that they arrive.`,
+    idOf: kind.what,
+    body: optionalJsonBody(noFields),
+    answer: {
+      status: 202,
+      description: 'The deliveries of the sample; read them to see how they went.',
+      schema: z.object({ fire_id: z.string(), deliveries: z.array(delivery) }),
+    },
+    problems: { 409: `The ${kind.what} has neither a webhook_url nor emails.` },
+    example: {
+      id: kind.id,
+      answer: {
+        fire_id: 'fire-sample-20',
+        deliveries: [
+          {
+            ...DELIVERY_EXAMPLE,
+            id: 'dlv-77aa',
+            fire_id: 'fire-sample-20',
+            sequence_id: kind.what === 'sequence' ? kind.id : null,
+            trigger_id: kind.what === 'trigger' ? kind.id : null,
+            state: 'pending',
+            reason: null,
+            attempts: 0,
+            next_attempt_at: '2026-03-05T08:00:00.000Z',
+            created_at: '2026-03-05T08:00:00.000Z',
+            updated_at: '2026-03-05T08:00:00.000Z',
+          },
+        ],
+      },
+    },
+  });
+}
+
+export const redeliverRange = redeliverRangeOf(SEQUENCE, 'redeliverSequence');
+export const redeliverTriggerRange = redeliverRangeOf(TRIGGER, 'redeliverTrigger');
+export const sendSample = sendSampleOf(SEQUENCE, 'testSequence');
+export const sendTriggerSample = sendSampleOf(TRIGGER, 'testTrigger');

@@ -3,12 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { OuId } from '../model/event.ts';
 import type { Refire, Sequence } from '../model/sequence.ts';
 import type { NewSequence, SequencePatch } from './sequenceSchema.ts';
+import { clearable, newWebhookSecret, nextVersion } from './triggerChanges.ts';
 import { windowLabel } from './windowLabel.ts';
-
-/** How long the secret before a rotation signs along. */
-const ROTATION_OVERLAP_MS = 24 * 3_600_000;
-/** Bounds the signature header when somebody rotates in a loop. */
-const SECRETS_SIGNING_ALONG_MAX = 9;
 
 /** A new sequence from a checked body; the catalog fills in `effectiveFrom`. */
 export function createSequence(ou: OuId, body: NewSequence, nowMs: number): Sequence {
@@ -59,24 +55,6 @@ export function patchSequence(current: Sequence, patch: SequencePatch, nowMs: nu
   return isDeepStrictEqual(patched, current) ? current : nextVersion(patched, nowMs);
 }
 
-/** The sequence with a new signing secret; those of the last 24 hours sign along. */
-export function rotateSecret(current: Sequence, nowMs: number): Sequence {
-  const previousWebhookSecrets = [
-    { secret: current.webhookSecret, expiresAtMs: nowMs + ROTATION_OVERLAP_MS },
-    ...current.previousWebhookSecrets.filter(({ expiresAtMs }) => expiresAtMs > nowMs),
-  ].slice(0, SECRETS_SIGNING_ALONG_MAX);
-  return nextVersion({ ...current, webhookSecret: newWebhookSecret(), previousWebhookSecrets }, nowMs);
-}
-
-function nextVersion(sequence: Sequence, nowMs: number): Sequence {
-  return { ...sequence, version: sequence.version + 1, updatedAtMs: nowMs };
-}
-
-/** Absent keeps the current value, null clears it. */
-function clearable<T>(value: T | null | undefined, current: T | null): T | null {
-  return value === undefined ? current : value;
-}
-
 /** A label that a user gave stays until it is changed or cleared; a derived one follows the window. */
 function patchedWindowUnit(current: Sequence, patch: SequencePatch, windowSeconds: number): string {
   if (typeof patch.window_unit === 'string') return patch.window_unit;
@@ -89,8 +67,4 @@ function refireOf(body: NewSequence['refire']): Refire {
     return { mode: 'cooldown', cooldownSeconds: body.cooldown_seconds };
   }
   return { mode: body?.mode === 'once_per_lead' ? 'once_per_lead' : 'every' };
-}
-
-function newWebhookSecret(): string {
-  return `whsec_${randomBytes(32).toString('base64')}`;
 }

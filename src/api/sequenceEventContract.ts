@@ -48,10 +48,10 @@ const filterFields = {
 export const fireFilters = exactObject(filterFields);
 export type FireFilterQuery = z.infer<typeof fireFilters>;
 
-const { fire_id, sequence_id, created_at: _, ...DELIVERY_SUMMARY } = DELIVERY_EXAMPLE;
+const { fire_id, sequence_id: _sequence, trigger_id: _trigger, created_at: _, ...SUMMARY } = DELIVERY_EXAMPLE;
 const EXAMPLE: FireView = {
   id: fire_id,
-  sequence_id,
+  sequence_id: 'seq-51d0',
   sequence_name: 'Ready to buy',
   lead_id: 'ada',
   event_types: ['pricing_page', 'demo_request'],
@@ -63,7 +63,7 @@ const EXAMPLE: FireView = {
     { id: 'e2', event_type: 'demo_request', created_at: '2026-03-01T09:30:00Z' },
   ],
   delivery: 'dead',
-  deliveries: [DELIVERY_SUMMARY],
+  deliveries: [SUMMARY],
 };
 
 export const listFires = endpoint({

@@ -21,7 +21,7 @@ export function sequenceEventRoutes({ fires }: Pick<ApiPorts, 'fires'>): readonl
 
     route(getFire, async ({ ou, id }) => {
       const fire = await fires.fire(ou, id);
-      if (fire === undefined) throw notFound('sequence event');
+      if (fire === undefined || fire.milestone !== undefined) throw notFound('sequence event');
       return fireView(fires, ou, fire);
     }),
   ];

@@ -1,32 +1,8 @@
 import { z } from 'zod';
-import { exactObject, integer, listOf, sentence, textOfBytes, textOfCharacters } from './validation.ts';
-
-const YEAR_SECONDS = 31_536_000;
-const URL_CHARACTERS_MAX = 2_048;
-const ADDRESS_CHARACTERS_MAX = 254;
-const LOCAL_PART_CHARACTERS_MAX = 64;
-
-const flag = z.boolean({ error: 'true or false' });
+import { deliveryFields, flag, triggerName, YEAR_SECONDS } from './triggerFields.ts';
+import { exactObject, integer, listOf, textOfBytes, textOfCharacters } from './validation.ts';
 
 const eventTypes = listOf(textOfBytes({ min: 1, max: 128 }), 1, 20, 'event types');
-
-const webhookUrlAllowed =
-  'an http or https URL of up to 2,048 characters, without user name, password or white space';
-const webhookUrl = z
-  .string({ error: webhookUrlAllowed })
-  .refine(isWebhookUrl, { error: webhookUrlAllowed })
-  .meta({ format: 'uri', maxLength: URL_CHARACTERS_MAX, description: sentence(webhookUrlAllowed) });
-
-const addressAllowed = 'an email address such as name@example.com';
-const emails = listOf(
-  z
-    .string({ error: addressAllowed })
-    .refine(isEmailAddress, { error: addressAllowed })
-    .meta({ format: 'email', maxLength: ADDRESS_CHARACTERS_MAX }),
-  0,
-  20,
-  'email addresses',
-);
 
 export const refireMode = z.enum(['every', 'once_per_lead', 'cooldown'], {
   error: '"every", "once_per_lead" or "cooldown"',
@@ -53,7 +29,7 @@ const refire = exactObject({
 });
 
 const required = {
-  name: textOfCharacters({ min: 1, max: 200, notBlank: true }),
+  name: triggerName,
   event_types: eventTypes.meta({
     description: 'The steps, each of 1 to 128 bytes. A type may stand more than once.',
   }),
@@ -67,12 +43,7 @@ const optional = {
   ordered: flag.nullish().meta({
     description: 'Whether the events have to come in the order of the steps; otherwise false.',
   }),
-  webhook_url: webhookUrl.nullish(),
-  emails: emails.nullish().meta({ description: 'The recipients; each gets an email of its own.' }),
-  email_subject: textOfCharacters({ min: 0, max: 200, characters: 'line' }).nullish(),
-  email_preheader: textOfCharacters({ min: 0, max: 200, characters: 'line' }).nullish(),
-  email_message: textOfCharacters({ min: 0, max: 10_000 }).nullish(),
-  active: flag.nullish().meta({ description: 'Whether it fires; otherwise true.' }),
+  ...deliveryFields,
   refire: refire.nullish().meta({
     description: 'Whether a lead that completed it before fires again; otherwise "every" time.',
   }),
@@ -88,23 +59,3 @@ export type NewSequence = z.infer<typeof newSequence>;
 /** The body of `PUT` and `PATCH /sequences/{id}`: any of the fields; null clears an optional one. */
 export const sequencePatch = exactObject({ ...z.object(required).partial().shape, ...optional });
 export type SequencePatch = z.infer<typeof sequencePatch>;
-
-function isWebhookUrl(value: string): boolean {
-  // The URL parser forgives white space and missing slashes; what is stored is what will be called, so we do not.
-  if (value.length > URL_CHARACTERS_MAX || /\s|\p{Cc}|\p{Surrogate}/u.test(value)) return false;
-  if (!/^https?:\/\/[^/\\?#]/i.test(value) || !URL.canParse(value)) return false;
-  const url = new URL(value);
-  return url.username === '' && url.password === '' && !/^[^/?#]*\/\/[^/?#]*@/.test(value);
-}
-
-const ADDRESS_PATTERN =
-  /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
-
-/** A dot-atom at a host name of two labels or more: what SMTP servers accept without extensions. */
-function isEmailAddress(value: string): boolean {
-  return (
-    value.length <= ADDRESS_CHARACTERS_MAX &&
-    value.indexOf('@') <= LOCAL_PART_CHARACTERS_MAX &&
-    ADDRESS_PATTERN.test(value)
-  );
-}

@@ -2,9 +2,11 @@ import type { Sequence } from '../model/sequence.ts';
 import { iso } from './deliveryView.ts';
 import { type Route, route } from './endpoint.ts';
 import type { ApiPorts, CatalogRefusal } from './ports.ts';
-import { invalid, notFound, Problem, unavailable } from './problem.ts';
-import { createSequence, patchSequence, rotateSecret } from './sequenceChanges.ts';
+import { notFound, Problem, unavailable } from './problem.ts';
+import { createSequence, patchSequence } from './sequenceChanges.ts';
 import * as contract from './sequenceContract.ts';
+import { rotateSecret } from './triggerChanges.ts';
+import { refuseForbiddenUrl } from './triggerChecks.ts';
 
 type SequencePorts = Pick<ApiPorts, 'catalog' | 'checkWebhookUrl' | 'nowMs' | 'sequencesPerOuMax'>;
 
@@ -55,17 +57,6 @@ export function sequenceRoutes(ports: SequencePorts): readonly Route[] {
       return viewWithSecret(result.sequence);
     }),
   ];
-}
-
-/** Throws the Problem of a URL that webhooks may not go to; `path` is where it stands in the body. */
-export async function refuseForbiddenUrl(
-  ports: Pick<ApiPorts, 'checkWebhookUrl'>,
-  url: string | null | undefined,
-  path = 'webhook_url',
-): Promise<void> {
-  if (typeof url !== 'string') return;
-  const verdict = await ports.checkWebhookUrl(url);
-  if (!verdict.ok) throw invalid([{ path, message: `is refused: ${verdict.reason}` }], 'body');
 }
 
 function refusal(refused: CatalogRefusal, ports: Pick<ApiPorts, 'sequencesPerOuMax'>): Problem {

@@ -6,9 +6,9 @@ import type { ApiPorts, SimulationInput } from './ports.ts';
 import { notFound, unavailable } from './problem.ts';
 import type { ApiContext } from './request.ts';
 import { createSequence } from './sequenceChanges.ts';
-import { refuseForbiddenUrl } from './sequences.ts';
 import * as contract from './simulationContract.ts';
 import { eventView, orNull, standingView } from './standingContract.ts';
+import { refuseForbiddenUrl } from './triggerChecks.ts';
 
 type SimulationPorts = Pick<ApiPorts, 'catalog' | 'checkWebhookUrl' | 'nowMs' | 'simulation'>;
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { matchedEvent } from './sequenceEventContract.ts';
 
-/** What we send. The body has exactly these keys. */
+/** What we send about a sequence. The body has exactly these keys. */
 export const webhookBody = z
   .object({
     trigger: z.object({
@@ -15,16 +15,32 @@ export const webhookBody = z
   })
   .meta({ id: 'WebhookBody' });
 
+/** What we send about a milestone trigger. The body has exactly these keys. */
+export const milestoneBody = z
+  .object({
+    trigger: z.object({
+      id: z.string().meta({ description: 'The id of the trigger.' }),
+      name: z.string(),
+      type: z.literal('milestone'),
+    }),
+    lead_id: z.string(),
+    score: z.number().meta({ description: 'What the event lifted the score to.' }),
+    score_threshold: z.number(),
+    event: matchedEvent,
+  })
+  .meta({ id: 'MilestoneWebhookBody' });
+
 export const WEBHOOK_HEADERS = {
   'webhook-id': 'The id of the fire, the same on every attempt: deduplicate by it.',
   'webhook-timestamp': 'The time of the attempt, in seconds since 1970.',
   'webhook-signature':
-    '`v1,` and the HMAC-SHA256 in base64 of `<webhook-id>.<webhook-timestamp>.<body>`, by the webhook_secret of the sequence. After a rotation there are several, separated by spaces.',
+    '`v1,` and the HMAC-SHA256 in base64 of `<webhook-id>.<webhook-timestamp>.<body>`, by the webhook_secret of the sequence or trigger. After a rotation there are several, separated by spaces.',
   'user-agent': '`sequence-triggers/<version>`.',
 };
 
 const SAMPLE_HEADER = {
-  'sequence-triggers-sample': '`true` on what `POST /sequences/{id}/test` sends: no lead completed anything.',
+  'sequence-triggers-sample':
+    '`true` on what `POST /sequences/{id}/test` and `POST /triggers/{id}/test` send: no lead did anything.',
 };
 
 export const WEBHOOK_EXAMPLE: z.infer<typeof webhookBody> = {
@@ -37,8 +53,16 @@ export const WEBHOOK_EXAMPLE: z.infer<typeof webhookBody> = {
   ],
 };
 
+export const MILESTONE_EXAMPLE: z.infer<typeof milestoneBody> = {
+  trigger: { id: 'trg-3f20', name: 'Hot lead', type: 'milestone' },
+  lead_id: 'ada',
+  score: 110,
+  score_threshold: 100,
+  event: { id: 'e2', event_type: 'demo_request', created_at: '2026-03-01T09:30:00Z' },
+};
+
 export const WEBHOOK_DESCRIPTION =
-  'Sent to the webhook_url of the sequence, signed as Standard Webhooks 1.0.0 say. Delivered at least once: an attempt that failed is repeated with the same webhook-id and body.';
+  'Sent to the webhook_url of the sequence or milestone trigger, signed as Standard Webhooks 1.0.0 say. Delivered at least once: an attempt that failed is repeated with the same webhook-id and body.';
 
 /** The `webhooks` of the document. */
 export function webhooks(schemaOf: (schema: z.ZodType) => object) {
@@ -50,23 +74,35 @@ export function webhooks(schemaOf: (schema: z.ZodType) => object) {
     description,
     schema: { type: 'string' },
   }));
-  return {
-    sequenceCompleted: {
-      post: {
-        operationId: 'sequenceCompleted',
-        tags: ['Deliveries'],
-        summary: 'A lead completed a sequence',
-        description: WEBHOOK_DESCRIPTION,
-        parameters,
-        requestBody: {
-          required: true,
-          content: { 'application/json': { schema: schemaOf(webhookBody), example: WEBHOOK_EXAMPLE } },
-        },
-        responses: {
-          '2XX': { description: 'Received.' },
-          default: { description: 'Anything else, redirects included, is tried again by the schedule.' },
-        },
+  const webhook = (operationId: string, summary: string, body: z.ZodType, example: object) => ({
+    post: {
+      operationId,
+      tags: ['Deliveries'],
+      summary,
+      description: WEBHOOK_DESCRIPTION,
+      parameters,
+      requestBody: {
+        required: true,
+        content: { 'application/json': { schema: schemaOf(body), example } },
+      },
+      responses: {
+        '2XX': { description: 'Received.' },
+        default: { description: 'Anything else, redirects included, is tried again by the schedule.' },
       },
     },
+  });
+  return {
+    sequenceCompleted: webhook(
+      'sequenceCompleted',
+      'A lead completed a sequence',
+      webhookBody,
+      WEBHOOK_EXAMPLE,
+    ),
+    milestoneReached: webhook(
+      'milestoneReached',
+      'The score of a lead reached a threshold',
+      milestoneBody,
+      MILESTONE_EXAMPLE,
+    ),
   };
 }

@@ -4,7 +4,8 @@ import { checkWebhookUrl, parseCidrs } from '../outbox/addressGuard.ts';
 import type { Core } from './core.ts';
 import { destinationPort } from './destinations.ts';
 import { insightPort } from './insight.ts';
-import { followUrl, redeliveryPort } from './redelivery.ts';
+import { milestonePort } from './milestones.ts';
+import { redeliveryPort, takeAlong } from './redelivery.ts';
 import { simulationPort } from './simulation.ts';
 
 /** What the API asks of the other rooms. */
@@ -14,6 +15,7 @@ export function apiPorts(config: Config, core: Core): ApiPorts {
   return {
     tokens: core.tokens,
     catalog: followingUrls(core),
+    milestones: milestonePort(config, core),
     publish: async (ou, events) => {
       if (core.room === null) return { ok: false, reason: 'the stream is not connected' };
       const result = await core.room.publisher.publish(ou, events.map(toPublish));
@@ -50,21 +52,16 @@ export function apiPorts(config: Config, core: Core): ApiPorts {
 
 /** The catalog; a change of a webhook's URL takes along what waits for the old one to be resumed. */
 function followingUrls(core: Core): ApiPorts['catalog'] {
-  const { catalog, log } = core;
+  const { catalog } = core;
   return {
     list: (ou) => catalog.list(ou),
     get: (ou, id) => catalog.get(ou, id),
     create: (sequence) => catalog.create(sequence),
     remove: (ou, id) => catalog.remove(ou, id),
     update: async (ou, id, change) => {
-      const urlBefore = catalog.get(ou, id)?.webhookUrl;
+      const before = catalog.get(ou, id);
       const result = await catalog.update(ou, id, change);
-      const url = result.ok ? result.sequence.webhookUrl : null;
-      if (url !== null && typeof urlBefore === 'string' && url !== urlBefore) {
-        followUrl(core, { ou, id }, urlBefore, url).catch((err: unknown) => {
-          log.error({ err, ou, sequenceId: id }, 'held deliveries could not be given the new URL');
-        });
-      }
+      if (result.ok) takeAlong(core, before, result.sequence);
       return result;
     },
   };

@@ -95,7 +95,7 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
     destinations,
     fires: freshFires,
     // Those in the catalog are in memory; the others have been deleted.
-    sequenceOf: (ou, id) => catalog.get(ou, id) ?? states.sequenceOf(ou, id),
+    sequenceOf: (ou, id) => catalog.trigger(ou, id) ?? states.triggerOf(ou, id),
   });
   const engine: Engine = new Engine({
     matcher,
@@ -106,8 +106,8 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
       if (core.room === null) throw new Error('the stream is not connected');
       return core.room.rejected.store(message, rejection);
     },
-    planDeliveries: (fire, sequence) =>
-      planDeliveries(fire, sequence, {
+    planDeliveries: (fire, trigger) =>
+      planDeliveries(fire, trigger, {
         emailConfigured: config.smtpUrl !== null,
         pauseReason: (destination) => outbox.heldReason(destination),
         nowMs: Date.now(),

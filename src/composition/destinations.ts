@@ -45,11 +45,11 @@ export function destinationPort(core: Core): DestinationPort {
   };
 }
 
-/** Those that sequences of the OU name, and those of which something was set. */
+/** Those that triggers of the OU name, and those of which something was set. */
 function destinationsOf({ catalog, outbox }: Core, ou: OuId): Map<DestinationId, Destination> {
   const found = new Map<DestinationId, Destination>();
   const add = (destination: Destination) => found.set(destination.id, destination);
-  for (const { webhookUrl, emails } of catalog.list(ou)) {
+  for (const { webhookUrl, emails } of catalog.triggers(ou)) {
     if (webhookUrl !== null) add(destinationOf({ ou, channel: 'webhook', destination: webhookUrl }));
     if (emails.length > 0) add(destinationOf({ ou, channel: 'email', destination: '' }));
   }
@@ -59,7 +59,7 @@ function destinationsOf({ catalog, outbox }: Core, ou: OuId): Map<DestinationId,
   return found;
 }
 
-/** One that no sequence names any more, and that deliveries still wait for. */
+/** One that no trigger names any more, and that deliveries still wait for. */
 function withDeliveries({ deliveries }: Core, ou: OuId, id: DestinationId): Destination | undefined {
   const delivery = deliveries.anyIn(laneAt(ou, id));
   return delivery && destinationOf(delivery);

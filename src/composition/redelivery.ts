@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { RedeliveryPort } from '../api/ports.ts';
 import type { Config } from '../config/schema.ts';
-import type { OuId } from '../model/event.ts';
 import type { Fire } from '../model/fire.ts';
-import type { Sequence, SequenceId } from '../model/sequence.ts';
+import { isMilestone, type Trigger } from '../model/trigger.ts';
 import { planDeliveries } from '../outbox/plan.ts';
 import type { DeliveryPlace } from '../store/deliveries.ts';
 import type { Core } from './core.ts';
@@ -32,7 +31,7 @@ export function redeliveryPort(config: Config, core: Core): RedeliveryPort {
       const place = placeOf(after);
       if (place === undefined) return { ok: false, reason: 'unknown_cursor' };
       // A deleted sequence has deliveries too; one of which nothing is known has none.
-      if (core.states.sequenceOf(ou, sequenceId) === undefined) return { ok: false, reason: 'not_found' };
+      if (core.states.triggerOf(ou, sequenceId) === undefined) return { ok: false, reason: 'not_found' };
       for (const [key, untilMs] of busyUntilMs) if (untilMs < nowMs) busyUntilMs.delete(key);
       const key = `${ou}/${sequenceId}`;
       const firstMs = Math.max(nowMs, busyUntilMs.get(key) ?? 0);
@@ -50,11 +49,11 @@ export function redeliveryPort(config: Config, core: Core): RedeliveryPort {
     },
 
     sendSample: async (ou, sequenceId) => {
-      const sequence = catalog.get(ou, sequenceId);
-      if (sequence === undefined) return { ok: false, reason: 'not_found' };
+      const trigger = catalog.trigger(ou, sequenceId);
+      if (trigger === undefined) return { ok: false, reason: 'not_found' };
       const nowMs = Date.now();
-      const fire = sampleFire(sequence, nowMs);
-      const planned = planDeliveries(fire, sequence, {
+      const fire = sampleFire(trigger, nowMs);
+      const planned = planDeliveries(fire, trigger, {
         emailConfigured: config.smtpUrl !== null,
         pauseReason: (destination) => outbox.heldReason(destination),
         nowMs,
@@ -66,21 +65,27 @@ export function redeliveryPort(config: Config, core: Core): RedeliveryPort {
   };
 }
 
-/** Has the deliveries that a paused URL of a sequence has held go to its new one. */
-export function followUrl(
-  { outbox, deliveries }: Core,
-  { ou, id }: { readonly ou: OuId; readonly id: SequenceId },
-  urlBefore: string,
-  url: string,
-): Promise<void> {
-  return outbox.inTurn({ ou, channel: 'webhook', destination: urlBefore }, async () => {
-    outbox.wake(await deliveries.readdress(ou, id, url, Date.now()));
-  });
+/** After a change: has what a paused URL of the trigger has held go to its new one. */
+export function takeAlong(core: Core, before: Trigger | undefined, after: Trigger): void {
+  const { outbox, deliveries, log } = core;
+  const [from, to] = [before?.webhookUrl ?? null, after.webhookUrl];
+  if (from === null || to === null || from === to) return;
+  const { ou, id } = after;
+  outbox
+    .inTurn({ ou, channel: 'webhook', destination: from }, async () => {
+      outbox.wake(await deliveries.readdress(ou, id, to, Date.now()));
+    })
+    .catch((err: unknown) => {
+      log.error({ err, ou, sequenceId: id }, 'held deliveries could not be given the new URL');
+    });
 }
 
+const SAMPLE_TYPE = 'sample_event';
+
 /** A fire that no lead has caused: each step a second after the one before, the last one now. */
-function sampleFire(sequence: Sequence, nowMs: number): Fire {
-  const { ou, id: sequenceId, name, version, eventTypes } = sequence;
+function sampleFire(trigger: Trigger, nowMs: number): Fire {
+  const { ou, id: sequenceId, name, version } = trigger;
+  const eventTypes = isMilestone(trigger) ? [trigger.eventType ?? SAMPLE_TYPE] : trigger.eventTypes;
   const timeMicros = (index: number) => (nowMs - (eventTypes.length - 1 - index) * 1000) * 1000;
   return {
     id: `sample-${randomUUID()}`,
@@ -101,6 +106,9 @@ function sampleFire(sequence: Sequence, nowMs: number): Fire {
     late: false,
     stale: false,
     isSample: true,
+    ...(isMilestone(trigger) && {
+      milestone: { score: trigger.scoreThreshold, scoreThreshold: trigger.scoreThreshold },
+    }),
   };
 }
 

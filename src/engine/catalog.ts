@@ -1,30 +1,45 @@
 import type { Matcher } from '../matcher/matcher.ts';
 import type { StreamMark } from '../model/checkpoint.ts';
 import type { OuId } from '../model/event.ts';
+import { type Milestone, type MilestoneId, milestoneDefinitionOf } from '../model/milestone.ts';
+import { definitionOf, type Sequence, type SequenceId } from '../model/sequence.ts';
 import {
-  definitionOf,
+  isMilestone,
+  isSequence,
   type LoggedChange,
-  type Sequence,
-  type SequenceChange,
-  type SequenceId,
-} from '../model/sequence.ts';
+  type Trigger,
+  type TriggerChange,
+} from '../model/trigger.ts';
 import type { LoggerPort, StateStorePort } from './ports.ts';
+import { TriggerTable } from './triggerTable.ts';
 
 export type CatalogRefusal =
   | { readonly ok: false; readonly reason: 'not_found' }
   | { readonly ok: false; readonly reason: 'unavailable' }
   | { readonly ok: false; readonly reason: 'limit' };
 export type CatalogResult = { readonly ok: true; readonly sequence: Sequence } | CatalogRefusal;
+export type Changed<T extends Trigger> = { readonly ok: true; readonly trigger: T } | CatalogRefusal;
+
+/** The milestone triggers as the catalog has them: the same rules as for sequences. */
+export interface MilestoneCatalog {
+  /** Those of an OU in the order of their creation. */
+  list(ou: OuId): readonly Milestone[];
+  get(ou: OuId, id: MilestoneId): Milestone | undefined;
+  create(milestone: Milestone): Promise<Changed<Milestone>>;
+  /** `change` returns the very object it is given when there is nothing to write. */
+  update(ou: OuId, id: MilestoneId, change: (current: Milestone) => Milestone): Promise<Changed<Milestone>>;
+  remove(ou: OuId, id: MilestoneId): Promise<{ readonly ok: true } | CatalogRefusal>;
+}
 
 /**
- * The sequences, and the only way to change them.
+ * The triggers, and the only way to change them: sequences by its own methods, milestone triggers by `milestones`.
  *
  * A change takes effect at the engine's position, at once and in memory, and is logged under that position;
  * its promise resolves when the log is on disk. Whatever the changed program lets fire is written after it
  * and therefore never durable without it. While the store cannot be written, changes are refused; one that was
  * under way stands, is written before whatever follows, and is not acknowledged before.
  *
- * After a crash the matcher starts with the sequences as they stood at the checkpoint, and the logged changes are
+ * After a crash the matcher starts with the triggers as they stood at the checkpoint, and the logged changes are
  * made again where the replay reaches their positions (R20).
  *
  * Modes: replaying (an earlier life was further than the engine is: it logged changes, or wrote states or fires
@@ -39,14 +54,22 @@ export class Catalog {
   private readonly currentMark: () => StreamMark | null;
   private readonly logger: LoggerPort;
   /** As users see them: all changes made. */
-  private readonly current = new SequenceTable();
+  private readonly current = new TriggerTable();
   /** As the matcher has them: the changes up to the position made. */
-  private readonly effective = new SequenceTable();
+  private readonly effective = new TriggerTable();
   private outstanding: LoggedChange[] = [];
   /** Position that anything on disk reaches to, as it was loaded. */
   private reachedBefore = 0;
   private replayed = false;
   private closed = false;
+
+  readonly milestones: MilestoneCatalog = {
+    list: (ou) => this.current.of(ou).filter(isMilestone),
+    get: (ou, id) => asMilestone(this.current.get(ou, id)),
+    create: (milestone) => this.createTrigger(milestone),
+    update: (ou, id, change) => this.updateTrigger(this.milestones.get(ou, id), change),
+    remove: (ou, id) => this.removeTrigger(this.milestones.get(ou, id)),
+  };
 
   constructor(options: {
     matcher: Matcher;
@@ -66,22 +89,22 @@ export class Catalog {
   }
 
   /**
-   * Loads the sequences and takes them back to the checkpoint.
+   * Loads the triggers and takes them back to the checkpoint.
    *
    * @param reachedBefore the furthest position that anything on disk comes of
    */
   load(reachedBefore: number): void {
     this.reachedBefore = reachedBefore;
-    for (const sequence of this.store.allSequences()) {
-      this.current.set(sequence);
-      this.effective.set(sequence);
+    for (const trigger of this.store.allTriggers()) {
+      this.current.set(trigger);
+      this.effective.set(trigger);
     }
     this.outstanding = this.store.changesSinceCheckpoint();
     for (const { before, after } of this.outstanding.toReversed()) {
       if (before !== null) this.effective.set(before);
       else if (after !== null) this.effective.delete(after.ou, after.id);
     }
-    for (const sequence of this.effective.all()) this.matcher.setSequence(definitionOf(sequence));
+    for (const trigger of this.effective.all()) this.teach(trigger);
   }
 
   get isReplaying(): boolean {
@@ -106,12 +129,17 @@ export class Catalog {
     }
     if (this.replayEnd > position) return;
     this.replayed = true;
-    this.matcher.forgetUnknownSequences();
+    this.matcher.forgetUnknownTriggers();
   }
 
   /** The sequence as it stands at the engine's position. */
   effectiveSequence(ou: OuId, id: SequenceId): Sequence | undefined {
-    return this.effective.get(ou, id);
+    return asSequence(this.effective.get(ou, id));
+  }
+
+  /** The milestone trigger as it stands at the engine's position. */
+  effectiveMilestone(ou: OuId, id: MilestoneId): Milestone | undefined {
+    return asMilestone(this.effective.get(ou, id));
   }
 
   close(): void {
@@ -120,42 +148,65 @@ export class Catalog {
 
   /** Sequences of all OUs. */
   get count(): number {
-    return [...this.current.all()].length;
+    return [...this.current.all()].filter(isSequence).length;
+  }
+
+  /** The triggers of both kinds of an OU, in the order of their creation. */
+  triggers(ou: OuId): readonly Trigger[] {
+    return this.current.of(ou);
+  }
+
+  trigger(ou: OuId, id: string): Trigger | undefined {
+    return this.current.get(ou, id);
   }
 
   /** The sequences of an OU in the order of their creation. */
   list(ou: OuId): readonly Sequence[] {
-    return [...this.current.of(ou)].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+    return this.current.of(ou).filter(isSequence);
   }
 
   get(ou: OuId, id: SequenceId): Sequence | undefined {
-    return this.current.get(ou, id);
+    return asSequence(this.current.get(ou, id));
   }
 
   async create(sequence: Sequence): Promise<CatalogResult> {
-    if (this.refusesChanges) return { ok: false, reason: 'unavailable' };
-    if (this.current.count(sequence.ou) >= this.sequencesPerOuMax) return { ok: false, reason: 'limit' };
-    const after = { ...sequence, effectiveFrom: this.currentPosition() };
-    await this.change(null, after);
-    return { ok: true, sequence: after };
+    return withSequence(await this.createTrigger(sequence));
   }
 
   /** `change` returns the very object it is given when there is nothing to write. */
   async update(ou: OuId, id: SequenceId, change: (current: Sequence) => Sequence): Promise<CatalogResult> {
-    if (this.refusesChanges) return { ok: false, reason: 'unavailable' };
-    const before = this.current.get(ou, id);
-    if (before === undefined) return { ok: false, reason: 'not_found' };
-    const changed = change(before);
-    if (changed === before) return { ok: true, sequence: before };
-    const effectiveFrom = startsAnew(before, changed) ? this.currentPosition() : before.effectiveFrom;
-    const after = { ...changed, effectiveFrom };
-    await this.change(before, after);
-    return { ok: true, sequence: after };
+    return withSequence(await this.updateTrigger(this.get(ou, id), change));
   }
 
   async remove(ou: OuId, id: SequenceId): Promise<{ readonly ok: true } | CatalogRefusal> {
+    return this.removeTrigger(this.get(ou, id));
+  }
+
+  private async createTrigger<T extends Trigger>(trigger: T): Promise<Changed<T>> {
     if (this.refusesChanges) return { ok: false, reason: 'unavailable' };
-    const before = this.current.get(ou, id);
+    const kind = isMilestone(trigger) ? 'milestone' : 'sequence';
+    if (this.current.count(trigger.ou, kind) >= this.sequencesPerOuMax) return { ok: false, reason: 'limit' };
+    const after = { ...trigger, effectiveFrom: this.currentPosition() };
+    await this.change(null, after);
+    return { ok: true, trigger: after };
+  }
+
+  private async updateTrigger<T extends Trigger>(
+    before: T | undefined,
+    change: (current: T) => T,
+  ): Promise<Changed<T>> {
+    if (this.refusesChanges) return { ok: false, reason: 'unavailable' };
+    if (before === undefined) return { ok: false, reason: 'not_found' };
+    const changed = change(before);
+    if (changed === before) return { ok: true, trigger: before };
+    const effectiveFrom = startsAnew(before, changed) ? this.currentPosition() : before.effectiveFrom;
+    const after = { ...changed, effectiveFrom };
+    await this.change(before, after);
+    return { ok: true, trigger: after };
+  }
+
+  private async removeTrigger(before: Trigger | undefined): Promise<{ readonly ok: true } | CatalogRefusal> {
+    if (this.refusesChanges) return { ok: false, reason: 'unavailable' };
     if (before === undefined) return { ok: false, reason: 'not_found' };
     await this.change(before, null);
     return { ok: true };
@@ -166,7 +217,7 @@ export class Catalog {
   }
 
   /** In memory now, so that the next event sees it; durable when the promise resolves. */
-  private change(before: Sequence | null, after: Sequence | null): Promise<void> {
+  private change(before: Trigger | null, after: Trigger | null): Promise<void> {
     const change = { position: this.currentPosition(), before, after };
     this.audit(change);
     if (after !== null) this.current.set(after);
@@ -179,66 +230,60 @@ export class Catalog {
    * One line per change that users ask for, before it is written: whether a crash came in between, a look at
    * the sequence tells. Changes that are made again in a replay are not new and have no line.
    */
-  private audit({ position, before, after }: SequenceChange): void {
-    const sequence = after ?? before;
-    if (sequence === null) return;
+  private audit({ position, before, after }: TriggerChange): void {
+    const trigger = after ?? before;
+    if (trigger === null) return;
     const kind = before === null ? 'created' : after === null ? 'deleted' : 'updated';
-    const { ou, id: sequenceId, version } = sequence;
-    this.logger.info({ ou, sequenceId, kind, version, effectivePosition: position }, 'a sequence is changed');
+    const { ou, id, version } = trigger;
+    const fields = { kind, version, effectivePosition: position };
+    if (isMilestone(trigger)) this.logger.info({ ou, triggerId: id, ...fields }, 'a trigger is changed');
+    else this.logger.info({ ou, sequenceId: id, ...fields }, 'a sequence is changed');
   }
 
-  private enact({ before, after }: SequenceChange): void {
+  private enact({ before, after }: TriggerChange): void {
     if (after !== null) {
       this.effective.set(after);
-      this.matcher.setSequence(definitionOf(after));
+      this.teach(after);
     } else if (before !== null) {
       this.effective.delete(before.ou, before.id);
-      this.matcher.removeSequence(before.ou, before.id);
+      if (isMilestone(before)) this.matcher.removeMilestone(before.ou, before.id);
+      else this.matcher.removeSequence(before.ou, before.id);
     }
+  }
+
+  private teach(trigger: Trigger): void {
+    if (isMilestone(trigger)) this.matcher.setMilestone(milestoneDefinitionOf(trigger));
+    else this.matcher.setSequence(definitionOf(trigger));
   }
 }
 
-/** Whether completions count only from now on (R16, R17): other steps, window or order, or an activation. */
-function startsAnew(before: Sequence, after: Sequence): boolean {
+function asSequence(trigger: Trigger | undefined): Sequence | undefined {
+  return trigger !== undefined && isSequence(trigger) ? trigger : undefined;
+}
+
+function asMilestone(trigger: Trigger | undefined): Milestone | undefined {
+  return trigger !== undefined && isMilestone(trigger) ? trigger : undefined;
+}
+
+function withSequence(result: Changed<Sequence>): CatalogResult {
+  return result.ok ? { ok: true, sequence: result.trigger } : result;
+}
+
+/** Whether completions and crossings count only from now on (R16, R17). */
+function startsAnew(before: Trigger, after: Trigger): boolean {
+  return (!before.active && after.active) || matchesOtherwise(before, after);
+}
+
+/** Whether a change lets other events complete it: other steps, window or order, another threshold or event type. */
+function matchesOtherwise(before: Trigger, after: Trigger): boolean {
+  if (isMilestone(before) || isMilestone(after)) {
+    if (!isMilestone(before) || !isMilestone(after)) return true;
+    return before.scoreThreshold !== after.scoreThreshold || before.eventType !== after.eventType;
+  }
   return (
     before.ordered !== after.ordered ||
     before.windowSeconds !== after.windowSeconds ||
     before.eventTypes.length !== after.eventTypes.length ||
-    before.eventTypes.some((type, step) => type !== after.eventTypes[step]) ||
-    (!before.active && after.active)
+    before.eventTypes.some((type, step) => type !== after.eventTypes[step])
   );
-}
-
-/** Sequences by OU and id. */
-class SequenceTable {
-  private readonly byOu = new Map<OuId, Map<SequenceId, Sequence>>();
-
-  get(ou: OuId, id: SequenceId): Sequence | undefined {
-    return this.byOu.get(ou)?.get(id);
-  }
-
-  set(sequence: Sequence): void {
-    let byId = this.byOu.get(sequence.ou);
-    if (byId === undefined) {
-      byId = new Map();
-      this.byOu.set(sequence.ou, byId);
-    }
-    byId.set(sequence.id, sequence);
-  }
-
-  delete(ou: OuId, id: SequenceId): void {
-    this.byOu.get(ou)?.delete(id);
-  }
-
-  of(ou: OuId): Iterable<Sequence> {
-    return this.byOu.get(ou)?.values() ?? [];
-  }
-
-  count(ou: OuId): number {
-    return this.byOu.get(ou)?.size ?? 0;
-  }
-
-  *all(): Generator<Sequence> {
-    for (const byId of this.byOu.values()) yield* byId.values();
-  }
 }

@@ -1,13 +1,15 @@
 import { PREFETCHED_MAX } from '../matcher/leadTable.ts';
 import type { EncodedLead, Matcher } from '../matcher/matcher.ts';
-import type { Completion } from '../matcher/outcome.ts';
+import type { Completion, Crossing, Outcome } from '../matcher/outcome.ts';
 import type { Checkpoint, Reach, StreamMark } from '../model/checkpoint.ts';
 import type { Delivery } from '../model/delivery.ts';
 import type { FeedMessage, LeadEvent, Rejection } from '../model/event.ts';
+import type { Fire } from '../model/fire.ts';
+import type { Trigger } from '../model/trigger.ts';
 import type { Catalog } from './catalog.ts';
 import { Checkpointer, LEADS_PER_TURN } from './checkpointer.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { fireOf } from './fires.ts';
+import { fireOf, milestoneFireOf } from './fires.ts';
 import type {
   CommitFires,
   EngineMetrics,
@@ -120,7 +122,7 @@ export class Engine {
     return this.turnstile.failed;
   }
 
-  /** Loads sequences and lead states from the store. Returns the checkpoint that they stand at, if any. */
+  /** Loads triggers and lead states from the store. Returns the checkpoint that they stand at, if any. */
   load(): Checkpoint | null {
     const { matcher, catalog, store } = this.options;
     const checkpoint = store.checkpoint();
@@ -257,9 +259,7 @@ export class Engine {
         return;
       case 'held':
         counts.held++;
-        if (outcome.completions.length > 0 && 'event' in decoded) {
-          this.collectFires(outcome.completions, atPosition(decoded.event, position), counts, fires);
-        }
+        if ('event' in decoded) this.collectFires(outcome, decoded.event, position, counts, fires);
         return;
       default:
         counts[outcome.kind]++;
@@ -267,24 +267,35 @@ export class Engine {
   }
 
   private collectFires(
-    completions: readonly Completion[],
-    event: LeadEvent,
+    { completions, crossings }: Extract<Outcome, { kind: 'held' }>,
+    decoded: LeadEvent,
+    position: number,
     counts: GroupCounts,
     fires: FireEntry[],
   ): void {
+    if (completions.length === 0 && crossings === undefined) return;
+    const event = atPosition(decoded, position);
     for (const completion of completions) {
-      if (completion.suppressed !== null) {
-        counts.suppressed[completion.suppressed]++;
-        continue;
-      }
+      if (isSuppressed(completion, counts)) continue;
       const sequence = this.options.catalog.effectiveSequence(event.ou, completion.sequenceId);
       if (sequence === undefined)
         throw new Error(`the matcher fired ${completion.sequenceId}, which is not in the catalog`);
-      const fire = fireOf(completion, event, sequence);
-      counts.fires++;
-      if (fire.stale) counts.staleFires++;
-      fires.push({ fire, deliveries: this.options.planDeliveries(fire, sequence) });
+      this.collect(fireOf(completion, event, sequence), sequence, counts, fires);
     }
+    for (const crossing of crossings ?? []) {
+      if (isSuppressed(crossing, counts)) continue;
+      const milestone = this.options.catalog.effectiveMilestone(event.ou, crossing.milestoneId);
+      if (milestone === undefined)
+        throw new Error(`the matcher fired ${crossing.milestoneId}, which is not in the catalog`);
+      counts.milestoneFires++;
+      this.collect(milestoneFireOf(crossing, event, milestone), milestone, counts, fires);
+    }
+  }
+
+  private collect(fire: Fire, trigger: Trigger, counts: GroupCounts, fires: FireEntry[]): void {
+    counts.fires++;
+    if (fire.stale) counts.staleFires++;
+    fires.push({ fire, deliveries: this.options.planDeliveries(fire, trigger) });
   }
 
   /** Some at a time, so that a group in which every message fires does not hold up everything else meanwhile. */
@@ -355,6 +366,12 @@ function loadLead(matcher: Matcher, { ou, leadId, state }: EncodedLead): void {
   }
 }
 
+function isSuppressed({ suppressed }: Completion | Crossing, counts: GroupCounts): boolean {
+  if (suppressed === null) return false;
+  counts.suppressed[suppressed]++;
+  return true;
+}
+
 function atPosition(event: LeadEvent, position: number): LeadEvent {
   return event.streamSequence === position ? event : { ...event, streamSequence: position };
 }
@@ -367,6 +384,7 @@ function emptyCounts(): GroupCounts {
     replayed: 0,
     fires: 0,
     staleFires: 0,
+    milestoneFires: 0,
     suppressed: { once_per_lead: 0, cooldown: 0 },
     rejected: {},
   };

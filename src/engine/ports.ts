@@ -2,7 +2,7 @@ import type { Checkpoint, Reach, StreamMark } from '../model/checkpoint.ts';
 import type { Delivery } from '../model/delivery.ts';
 import type { FeedMessage, LeadId, OuId, Rejection, RejectionReason } from '../model/event.ts';
 import type { Fire } from '../model/fire.ts';
-import type { LoggedChange, Sequence, SequenceChange } from '../model/sequence.ts';
+import type { LoggedChange, Trigger, TriggerChange } from '../model/trigger.ts';
 
 /**
  * What the engine needs of the store. Writes become durable in the order in which they are asked for. One that
@@ -12,14 +12,14 @@ export interface StateStorePort {
   /** Why writes wait, in a sentence; null while they do not. */
   readonly trouble: string | null;
   checkpoint(): Checkpoint | null;
-  allSequences(): Sequence[];
+  allTriggers(): Trigger[];
   changesSinceCheckpoint(): LoggedChange[];
   /** How many changes were ever recorded, those included that wait to be written. */
   changeCount(): number;
   /** Each state is valid until the next is taken. */
   allLeads(): Iterable<{ readonly ou: OuId; readonly leadId: LeadId; readonly state: Uint8Array }>;
   /** Resolves when on disk. */
-  recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void>;
+  recordChange(change: TriggerChange, highWater: StreamMark | null): Promise<void>;
   /** How far into the stream any lead state, change or fire on disk reaches; null before the first. */
   highWater(): Reach | null;
   /** Resolves when committed; that it reaches so far is noted in the same transaction. */
@@ -55,7 +55,7 @@ export type CommitFires = (
 export type StoreRejected = (message: FeedMessage, rejection: Rejection) => Promise<void>;
 
 /** The deliveries that a fire asks for. */
-export type PlanDeliveries = (fire: Fire, sequence: Sequence) => readonly Delivery[];
+export type PlanDeliveries = (fire: Fire, trigger: Trigger) => readonly Delivery[];
 
 export interface LoggerPort {
   debug(fields: object, message: string): void;
@@ -72,6 +72,8 @@ export interface GroupCounts {
   replayed: number;
   fires: number;
   staleFires: number;
+  /** Of the fires, those of milestone triggers. */
+  milestoneFires: number;
   suppressed: { once_per_lead: number; cooldown: number };
   rejected: Partial<Record<RejectionReason, number>>;
 }

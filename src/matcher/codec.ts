@@ -1,4 +1,5 @@
 import type { Lead } from './lead.ts';
+import { LeadScores } from './leadScores.ts';
 import type { Program } from './program.ts';
 import { Text, textAt } from './text.ts';
 
@@ -13,8 +14,19 @@ import { Text, textAt } from './text.ts';
  *     mark count · marks: sequence id, u8 flags, horizon time, horizon stream sequence, last-fire time
  *
  * Types and sequences stand in it by name, so that a row is readable whatever the program knows.
+ *
+ * Version 2 has a byte of flags behind the version. The flag SCORES says that at the end there follows:
+ *
+ *     base score · base time · base stream sequence
+ *     type count · type names
+ *     event count · events: type index, time, applied stream sequence − own stream sequence, score, id
+ *
+ * What version 1 can say is written as version 1.
  */
 const VERSION = 1;
+const VERSION_WITH_FLAGS = 2;
+const SCORES = 2;
+const KNOWN_FLAGS = SCORES;
 const OUTLIVES_SILENCE = 1;
 
 const writer = {
@@ -25,16 +37,22 @@ const writer = {
 writer.view = new DataView(writer.bytes.buffer);
 const encoder = new TextEncoder();
 
-/** Encodes a lead; marks of sequences that were removed are left out. */
-export function encodeLead(lead: Lead, program: Program): Uint8Array {
+/** Encodes a lead and its scores, where it has any; marks of triggers that were removed are left out. */
+export function encodeLead(lead: Lead, program: Program, scores: LeadScores | undefined): Uint8Array {
   writer.length = 0;
-  putByte(VERSION);
+  if (scores === undefined) {
+    putByte(VERSION);
+  } else {
+    putByte(VERSION_WITH_FLAGS);
+    putByte(SCORES);
+  }
   putFloat(lead.newestMicros);
   putVarint(lead.appliedStreamSequence);
   putFloat(lead.lastHeardMicros);
   putVarint(lead.reduceAboveLength);
   putEvents(lead, program);
   putMarks(lead, program);
+  if (scores !== undefined) putScores(lead, scores);
   return writer.bytes.slice(0, writer.length);
 }
 
@@ -82,18 +100,39 @@ function putMarks({ marks }: Lead, program: Program): void {
   }
 }
 
+function putScores(lead: Lead, { base, held }: LeadScores): void {
+  putFloat(base.score);
+  putFloat(base.timeMicros);
+  putVarint(base.streamSequence);
+  const indexByType = new Map<string, number>();
+  for (const { type } of held) if (!indexByType.has(type)) indexByType.set(type, indexByType.size);
+  putVarint(indexByType.size);
+  for (const type of indexByType.keys()) putString(type);
+  putVarint(held.length);
+  for (const { type, timeMicros, streamSequence, score, id } of held) {
+    putVarint(indexByType.get(type)!);
+    putFloat(timeMicros);
+    putVarint(lead.appliedStreamSequence - streamSequence);
+    putFloat(score);
+    putString(id);
+  }
+}
+
 /**
  * Decodes a state into a lead that holds nothing yet, and interns its types and sequence ids in the program.
  *
  * @param eventId where ids are put on their way into the log.
+ * @returns the lead's scores, where it has any.
  * @throws Error when the version is unknown or the bytes end too early; the lead is then half filled.
  */
-export function decodeLead(lead: Lead, program: Program, eventId: Text, state: Uint8Array): void {
+export function decodeLead(
+  lead: Lead,
+  program: Program,
+  eventId: Text,
+  state: Uint8Array,
+): LeadScores | undefined {
   const reader = new Reader(state);
-  const version = reader.byte();
-  if (version !== VERSION) {
-    throw new Error(`the state of a lead has version ${version}; this program reads version ${VERSION}`);
-  }
+  const flags = readFlags(reader);
   lead.newestMicros = reader.float();
   lead.appliedStreamSequence = reader.varint();
   lead.lastHeardMicros = reader.float();
@@ -117,6 +156,43 @@ export function decodeLead(lead: Lead, program: Program, eventId: Text, state: U
       lastFireMicros: reader.float(),
     });
   }
+  return (flags & SCORES) === 0 ? undefined : readScores(lead, reader);
+}
+
+function readFlags(reader: Reader): number {
+  const version = reader.byte();
+  if (version === VERSION) return 0;
+  if (version !== VERSION_WITH_FLAGS) {
+    throw new Error(
+      `the state of a lead has version ${version}; this program reads versions up to ${VERSION_WITH_FLAGS}`,
+    );
+  }
+  const flags = reader.byte();
+  if ((flags & ~KNOWN_FLAGS) !== 0) {
+    throw new Error(`the state of a lead has flags ${flags}; this program knows ${KNOWN_FLAGS}`);
+  }
+  return flags;
+}
+
+function readScores(lead: Lead, reader: Reader): LeadScores {
+  const scores = new LeadScores();
+  scores.restoreBase({
+    score: reader.float(),
+    timeMicros: reader.float(),
+    streamSequence: reader.varint(),
+  });
+  const types: string[] = [];
+  for (let count = reader.varint(); count > 0; count--) types.push(reader.name());
+  for (let count = reader.varint(); count > 0; count--) {
+    scores.insert({
+      type: types[reader.varint()]!,
+      timeMicros: reader.float(),
+      streamSequence: lead.appliedStreamSequence - reader.varint(),
+      score: reader.float(),
+      id: reader.string(),
+    });
+  }
+  return scores;
 }
 
 function reserve(count: number): void {
@@ -229,6 +305,11 @@ class Reader {
     this.at += length;
     if (this.at > this.bytes.length) throw new Error('the state of a lead ends too early');
     return text.setBytes(this.bytes, this.at - length, length);
+  }
+
+  string(): string {
+    const { bytes, length } = this.text(nameText);
+    return textAt(bytes, 0, length);
   }
 
   /** Reads the name of a type or a sequence, which most likely was read before. */

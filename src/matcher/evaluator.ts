@@ -5,6 +5,7 @@ import type { LeadLog } from './leadLog.ts';
 import type { CandidateSink } from './orderedAutomaton.ts';
 import type { Completion } from './outcome.ts';
 import type { Program } from './program.ts';
+import { suppression } from './refire.ts';
 
 const NONE: readonly Completion[] = [];
 
@@ -78,7 +79,7 @@ export class Evaluator implements CandidateSink {
     const { lead, event } = this;
     const { log } = lead;
     const completedAtMicros = log.timeAt(end);
-    const suppressed = suppression(sequence, lastFireMicros, completedAtMicros);
+    const suppressed = suppression(sequence.refire, lastFireMicros, completedAtMicros);
     lead.marks.put(sequence.key, {
       horizonMicros: completedAtMicros,
       horizonStreamSequence: log.streamSequenceAt(end),
@@ -98,18 +99,6 @@ export class Evaluator implements CandidateSink {
       stale: suppressed === null && event.arrivalMicros - completedAtMicros > sequence.maxFireDelayMicros,
     };
   }
-}
-
-/** Why the re-fire policy holds a completion back; null when it fires (R18). */
-function suppression(
-  sequence: CompiledSequence,
-  lastFireMicros: number,
-  completedAtMicros: number,
-): Completion['suppressed'] {
-  const { refire } = sequence;
-  if (refire.mode === 'every' || Number.isNaN(lastFireMicros)) return null;
-  if (refire.mode === 'once_per_lead') return 'once_per_lead';
-  return completedAtMicros - lastFireMicros < refire.cooldownSeconds * 1e6 ? 'cooldown' : null;
 }
 
 /** From the latest start, each step by the earliest event that follows its predecessor (R7). */

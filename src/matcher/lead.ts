@@ -20,7 +20,9 @@ const TENANT = 8;
 const ID_LENGTH = 9;
 const SPAN_VERSION = 10;
 const REDUCE_ABOVE_LENGTH = 11;
-const DIRTY = 12;
+const FLAGS = 12;
+const DIRTY = 1;
+const SCORED = 2;
 const LOG = 13;
 const MARKS = LOG + LOG_FIELDS;
 const ID = MARKS + MARKS_FIELDS;
@@ -144,11 +146,20 @@ export class Lead {
 
   /** Changed since it was last encoded. */
   get dirty(): boolean {
-    return this.chunk.ints[this.int + DIRTY] === 1;
+    return this.hasFlag(DIRTY);
   }
 
   set dirty(dirty: boolean) {
-    this.chunk.ints[this.int + DIRTY] = dirty ? 1 : 0;
+    this.setFlag(DIRTY, dirty);
+  }
+
+  /** An event of the lead carried a score, so that scores are kept of it beside the record. */
+  get isScored(): boolean {
+    return this.hasFlag(SCORED);
+  }
+
+  set isScored(isScored: boolean) {
+    this.setFlag(SCORED, isScored);
   }
 
   get tenant(): number {
@@ -173,12 +184,12 @@ export class Lead {
     return this.tenant === tenant && this.idLength === id.length && id.equals(this.chunk.ints, this.int + ID);
   }
 
-  /** Whether nothing is known of the lead but what re-fire policies need. */
+  /** Whether nothing is known of the lead but what re-fire policies need, and its score. */
   get isForgotten(): boolean {
     return this.newestMicros === Number.NEGATIVE_INFINITY;
   }
 
-  /** Forgets a lead that went silent: all but what re-fire policies need (R15, R18). */
+  /** Forgets a lead that went silent: all but what re-fire policies need (R15, R18). Its scores are kept elsewhere. */
   forget(heldEventsMax: number): void {
     const { marks } = this;
     this.log.clear();
@@ -193,6 +204,16 @@ export class Lead {
     this.marks.retain(() => false);
     this.chunk.ints[this.int + TENANT] = NO_TENANT;
     this.dirty = false;
+  }
+
+  private hasFlag(flag: number): boolean {
+    return (this.chunk.ints[this.int + FLAGS]! & flag) !== 0;
+  }
+
+  private setFlag(flag: number, on: boolean): void {
+    const { ints } = this.chunk;
+    const at = this.int + FLAGS;
+    ints[at] = on ? ints[at]! | flag : ints[at]! & ~flag;
   }
 
   private begin(heldEventsMax: number): void {

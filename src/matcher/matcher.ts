@@ -1,12 +1,16 @@
 import type { LeadEvent, LeadId, OuId } from '../model/event.ts';
+import type { MilestoneDefinition, MilestoneId } from '../model/milestone.ts';
 import type { SequenceDefinition, SequenceId } from '../model/sequence.ts';
 import { decodeLead, encodeLead } from './codec.ts';
 import { Evaluator } from './evaluator.ts';
 import { Insight, type TenantView } from './insight.ts';
 import type { Lead } from './lead.ts';
 import { hashOf, LeadTable, PREFETCHED_MAX } from './leadTable.ts';
-import { inFuture, type MatcherLimits, type Outcome, tooLate } from './outcome.ts';
-import { Program } from './program.ts';
+import type { Completion, MatcherLimits, Outcome } from './outcome.ts';
+import type { Program } from './program.ts';
+import { inFuture, tooLate } from './rejection.ts';
+import { NO_CROSSINGS, type ScoreStanding, Scores } from './scores.ts';
+import { type Tenant, Tenants } from './tenants.ts';
 import { Text } from './text.ts';
 
 /** Names one lead across all OUs. */
@@ -23,19 +27,8 @@ export interface EncodedLead extends LeadKey {
   readonly state: Uint8Array;
 }
 
-interface Tenant {
-  /** Stands for the OU in the keys of leads. */
-  readonly number: number;
-  readonly program: Program;
-  leadCount: number;
-  /**
-   * Leads last heard of before this went silent under a largest window that has been changed since. One
-   * number is enough for all past windows: a lead was silent at the end of one of them or never (R15).
-   */
-  silentBeforeMicros: number;
-}
-
-const HELD: Outcome = { kind: 'held', completions: [] };
+const NO_COMPLETIONS: readonly Completion[] = [];
+const HELD: Outcome = { kind: 'held', completions: NO_COMPLETIONS };
 const DUPLICATE: Outcome = { kind: 'duplicate' };
 const REPLAYED: Outcome = { kind: 'replayed' };
 const UNLISTED: Outcome = { kind: 'unlisted' };
@@ -50,15 +43,14 @@ const UNLISTED: Outcome = { kind: 'unlisted' };
  */
 export class Matcher {
   private readonly limits: MatcherLimits;
-  private readonly tenants = new Map<OuId, Tenant>();
-  private readonly tenantsByNumber: (Tenant | undefined)[] = [];
-  private readonly vacantNumbers: number[] = [];
+  private readonly tenants = new Tenants();
   private readonly leadTable = new LeadTable();
   private readonly leadId: Text;
   private readonly eventId: Text;
   private readonly evaluator = new Evaluator();
   /** Reads how far leads are. */
   readonly insight: Insight;
+  private readonly scores: Scores;
   private readonly hashes = new Int32Array(PREFETCHED_MAX);
   private dirtyLeads: LeadHandle[] = [];
   private sweep: Iterator<LeadHandle> | null = null;
@@ -72,6 +64,7 @@ export class Matcher {
    */
   constructor(limits: MatcherLimits, hashSeed = 0) {
     this.limits = limits;
+    this.scores = new Scores(limits.heldEventsMax);
     this.leadId = new Text(hashSeed);
     this.eventId = new Text(hashSeed);
     this.insight = new Insight(this.leadTable, hashSeed, (ou) => this.viewOf(ou));
@@ -85,9 +78,9 @@ export class Matcher {
   /** Per OU with any: leads last heard of before this are silent by now, and count as forgotten (R15). */
   silentBefore(): [OuId, number][] {
     const entries: [OuId, number][] = [];
-    for (const [ou, tenant] of this.tenants) {
+    for (const tenant of this.tenants.all()) {
       const micros = this.silentBeforeMicros(tenant);
-      if (micros > Number.NEGATIVE_INFINITY) entries.push([ou, micros]);
+      if (micros > Number.NEGATIVE_INFINITY) entries.push([tenant.program.ou, micros]);
     }
     return entries;
   }
@@ -95,7 +88,7 @@ export class Matcher {
   /** Puts the clock and `silentBefore` back; to be called after the sequences of that time were set. */
   restoreClock(clockMicros: number, silentBefore: readonly (readonly [OuId, number])[]): void {
     this.clock = clockMicros;
-    for (const [ou, micros] of silentBefore) this.tenant(ou).silentBeforeMicros = micros;
+    for (const [ou, micros] of silentBefore) this.tenants.of(ou).silentBeforeMicros = micros;
   }
 
   /** Highest stream sequence that any lead's state contains. */
@@ -113,19 +106,28 @@ export class Matcher {
 
   /** Creates a sequence or replaces the one with its id; horizons stay (R16). */
   setSequence(definition: SequenceDefinition): void {
-    this.change(this.tenant(definition.ou), (program) => program.setSequence(definition));
+    this.change(this.tenants.of(definition.ou), (program) => program.setSequence(definition));
   }
 
   removeSequence(ou: OuId, id: SequenceId): void {
-    this.change(this.tenant(ou), (program) => program.removeSequence(id));
+    this.change(this.tenants.of(ou), (program) => program.removeSequence(id));
+  }
+
+  /** Creates a milestone trigger or replaces the one with its id; horizons stay. */
+  setMilestone(definition: MilestoneDefinition): void {
+    this.tenants.of(definition.ou).program.setMilestone(definition);
+  }
+
+  removeMilestone(ou: OuId, id: MilestoneId): void {
+    this.tenants.of(ou).program.removeMilestone(id);
   }
 
   /**
-   * Tells that all sequences that loaded leads may remember are set by now: what they remember of others goes
+   * Tells that all triggers that loaded leads may remember are set by now: what they remember of others goes
    * with their next encoding.
    */
-  forgetUnknownSequences(): void {
-    for (const { program } of this.tenants.values()) program.retireUnknownIds();
+  forgetUnknownTriggers(): void {
+    for (const { program } of this.tenants.all()) program.retireUnknownIds();
   }
 
   /**
@@ -155,7 +157,7 @@ export class Matcher {
   /** Applies one event; its stream sequence is above all those applied before, except in a replay. */
   apply(event: LeadEvent): Outcome {
     if (event.arrivalMicros > this.clock) this.clock = event.arrivalMicros;
-    const tenant = this.tenant(event.ou);
+    const tenant = this.tenants.of(event.ou);
     const { program } = tenant;
     const known = this.leadTable.find(tenant.number, this.leadId.set(event.leadId));
     const eventId = this.eventId.set(event.id);
@@ -163,7 +165,7 @@ export class Matcher {
       if (this.insight.isCounting) this.insight.beforeChange(known);
       if (event.streamSequence <= known.appliedStreamSequence) return REPLAYED;
       if (this.isSilent(tenant, known)) this.forgetLead(known);
-      if (known.log.hasId(eventId)) return DUPLICATE;
+      if (known.log.hasId(eventId) || this.scores.hasId(known, event.id)) return DUPLICATE;
     }
     const { futureSkewMicros, allowedLatenessMicros } = this.limits;
     if (event.timeMicros - event.arrivalMicros > futureSkewMicros) return inFuture(event, futureSkewMicros);
@@ -184,11 +186,24 @@ export class Matcher {
       if (expiresMicros < lead.nothingExpiresUntilMicros) lead.nothingExpiresUntilMicros = expiresMicros;
     }
     this.dropExpired(lead, program);
-    const completions = listed ? this.evaluator.evaluate(lead, program, event, late) : [];
+    const completions = listed ? this.evaluator.evaluate(lead, program, event, late) : NO_COMPLETIONS;
     if (log.heldCount > lead.reduceAboveLength) this.reduce(lead, program);
     this.heldEventCountValue += log.heldCount - heldBefore;
-    if (!listed) return UNLISTED;
-    return completions.length === 0 ? HELD : { kind: 'held', completions };
+    const { score } = event;
+    const crossings =
+      score === undefined ? NO_CROSSINGS : this.scores.apply(lead, program, event, score, late);
+    this.scores.foldBefore(lead, lead.newestMicros - allowedLatenessMicros);
+    if (crossings.length > 0) return { kind: 'held', completions, crossings };
+    if (completions.length > 0) return { kind: 'held', completions };
+    return listed || score !== undefined ? HELD : UNLISTED;
+  }
+
+  /** How a lead stands with a milestone trigger; undefined where the lead has no score. */
+  standingOf(ou: OuId, leadId: LeadId, id: MilestoneId): ScoreStanding | undefined {
+    const tenant = this.tenants.get(ou);
+    if (tenant === undefined) return undefined;
+    const lead = this.leadTable.find(tenant.number, this.leadId.set(leadId));
+    return lead && this.scores.standing(lead, tenant.program, id);
   }
 
   *leads(): Generator<LeadKey> {
@@ -224,11 +239,12 @@ export class Matcher {
 
   /** Puts a lead back as it was encoded. The sequences may be set before or after. */
   loadLead(ou: OuId, leadId: LeadId, state: Uint8Array): void {
-    const tenant = this.tenant(ou);
+    const tenant = this.tenants.of(ou);
     const known = this.leadTable.find(tenant.number, this.leadId.set(leadId));
     if (known !== undefined) this.removeLead(tenant, known);
     const lead = this.addLead(tenant);
-    decodeLead(lead, tenant.program, this.eventId, state);
+    const scores = decodeLead(lead, tenant.program, this.eventId, state);
+    if (scores !== undefined) this.scores.add(lead, scores);
     this.heldEventCountValue += lead.log.heldCount;
     this.appliedMax = Math.max(this.appliedMax, lead.appliedStreamSequence);
   }
@@ -247,12 +263,12 @@ export class Matcher {
       const next = this.sweep.next();
       if (next.done === true) {
         this.sweep = null;
-        this.removeUnusedTenants();
+        this.tenants.removeUnused();
         break;
       }
       const lead = this.leadTable.open(next.value)!;
       if (this.insight.isCounting) this.insight.beforeChange(lead);
-      const tenant = this.tenantsByNumber[lead.tenant]!;
+      const tenant = this.tenants.numbered(lead.tenant);
       const { program } = tenant;
       const { marks } = lead;
       const silentBeforeMicros = silentBeforeByOu.get(program.ou) ?? Number.NEGATIVE_INFINITY;
@@ -260,7 +276,7 @@ export class Matcher {
       if (isSilent) this.forgetLead(lead);
       if (!lead.isForgotten) continue;
       marks.retain((index) => program.idOf(marks.keyAt(index)) !== undefined);
-      if (marks.length === 0) {
+      if (marks.length === 0 && !lead.isScored) {
         gone.push(this.leadKey(lead));
         this.leadId.set(lead.id);
         this.removeLead(tenant, lead);
@@ -271,36 +287,11 @@ export class Matcher {
     return gone;
   }
 
-  /** Anybody who may publish can name OUs; one that nobody uses must not stay. */
-  private removeUnusedTenants(): void {
-    for (const { number, program, leadCount } of this.tenants.values()) {
-      if (leadCount > 0 || !program.isEmpty) continue;
-      this.tenants.delete(program.ou);
-      this.tenantsByNumber[number] = undefined;
-      this.vacantNumbers.push(number);
-    }
-  }
-
   private viewOf(ou: OuId): TenantView | undefined {
     const tenant = this.tenants.get(ou);
     if (tenant === undefined) return undefined;
     const silentBeforeMicros = this.silentBeforeMicros(tenant);
     return { ...tenant, clockMicros: this.clock, silentBeforeMicros };
-  }
-
-  private tenant(ou: OuId): Tenant {
-    let tenant = this.tenants.get(ou);
-    if (tenant === undefined) {
-      tenant = {
-        number: this.vacantNumbers.pop() ?? this.tenantsByNumber.length,
-        program: new Program(ou),
-        leadCount: 0,
-        silentBeforeMicros: Number.NEGATIVE_INFINITY,
-      };
-      this.tenants.set(ou, tenant);
-      this.tenantsByNumber[tenant.number] = tenant;
-    }
-    return tenant;
   }
 
   /** Adds the lead whose id is in `leadId`. */
@@ -319,12 +310,12 @@ export class Matcher {
   }
 
   private leadKey(lead: Lead): LeadKey {
-    return { ou: this.tenantsByNumber[lead.tenant]!.program.ou, leadId: lead.id };
+    return { ou: this.tenants.numbered(lead.tenant).program.ou, leadId: lead.id };
   }
 
   private encode(lead: Lead): Uint8Array {
     lead.dirty = false;
-    return encodeLead(lead, this.tenantsByNumber[lead.tenant]!.program);
+    return encodeLead(lead, this.tenants.numbered(lead.tenant).program, this.scores.of(lead));
   }
 
   /** Changes the program, and notes which leads were silent by the largest window until now. */
@@ -348,6 +339,7 @@ export class Matcher {
   private forgetLead(lead: Lead): void {
     this.heldEventCountValue -= lead.log.heldCount;
     lead.forget(this.limits.heldEventsMax);
+    this.scores.settle(lead);
   }
 
   /** What every accepted event moves, whether its type is listed or not. */

@@ -1,12 +1,14 @@
 import type { OuId } from '../model/event.ts';
+import type { MilestoneDefinition, MilestoneId } from '../model/milestone.ts';
 import type { SequenceDefinition, SequenceId } from '../model/sequence.ts';
 import { type CompiledSequence, compileSequence } from './compiledSequence.ts';
+import { Milestones } from './milestones.ts';
 import { OrderedAutomaton } from './orderedAutomaton.ts';
 import { Reduction } from './reduction.ts';
 import { UnorderedAutomaton } from './unorderedAutomaton.ts';
 
 /**
- * The compiled sequences of one OU: what the leads' logs are run through. It holds nothing about any lead, so
+ * The compiled triggers of one OU: what the leads' logs and scores are run through. It holds nothing about any lead, so
  * a change of a sequence touches no lead.
  */
 export class Program {
@@ -14,12 +16,13 @@ export class Program {
   readonly ordered = new OrderedAutomaton();
   readonly unordered = new UnorderedAutomaton();
   readonly reduction = new Reduction();
+  readonly milestones = new Milestones();
   private readonly sequencesById = new Map<SequenceId, CompiledSequence>();
   private readonly typeIds = new Map<string, number>();
   private readonly typeNames: string[] = [];
   private readonly sequencesByType: Set<CompiledSequence>[] = [];
   private readonly holdMicrosByTypeValue: number[] = [];
-  /** Sequence ids as small integers. An id that a lead's marks name may be compiled only later, in a replay. */
+  /** Ids of sequences and milestone triggers as small integers. An id that a lead's marks name may be compiled only later, in a replay. */
   private readonly keyById = new Map<SequenceId, number>();
   private readonly idByKey = new Map<number, SequenceId>();
   private nextKey = 1;
@@ -33,7 +36,7 @@ export class Program {
   }
 
   get isEmpty(): boolean {
-    return this.sequencesById.size === 0;
+    return this.sequencesById.size === 0 && this.milestones.isEmpty;
   }
 
   sequence(id: SequenceId): CompiledSequence | undefined {
@@ -61,9 +64,19 @@ export class Program {
     if (previous === undefined) return;
     this.unlink(previous);
     this.sequencesById.delete(id);
-    this.keyById.delete(id);
-    this.idByKey.delete(previous.key);
+    this.retire(id, previous.key);
     this.updateSpans(previous, undefined);
+  }
+
+  setMilestone(definition: MilestoneDefinition): void {
+    this.milestones.set(definition, this.keyOf(definition.id));
+  }
+
+  removeMilestone(id: MilestoneId): void {
+    const previous = this.milestones.get(id);
+    if (previous === undefined) return;
+    this.milestones.remove(id);
+    this.retire(id, previous.key);
   }
 
   /** The id that stands for a type name, where some sequence lists it now or did. */
@@ -106,18 +119,21 @@ export class Program {
     return key;
   }
 
-  /** Retires the keys of ids that no sequence has: marks of sequences that were removed before a lead was loaded. */
+  /** Retires the keys of ids that no trigger has: marks of those that were removed before a lead was loaded. */
   retireUnknownIds(): void {
     for (const [id, key] of this.keyById) {
-      if (this.sequencesById.has(id)) continue;
-      this.keyById.delete(id);
-      this.idByKey.delete(key);
+      if (!this.sequencesById.has(id) && this.milestones.get(id) === undefined) this.retire(id, key);
     }
   }
 
   /** The id behind a key; undefined when the sequence was removed. */
   idOf(key: number): SequenceId | undefined {
     return this.idByKey.get(key);
+  }
+
+  private retire(id: SequenceId, key: number): void {
+    this.keyById.delete(id);
+    this.idByKey.delete(key);
   }
 
   private unlink(sequence: CompiledSequence): void {

@@ -26,6 +26,7 @@ export interface Delivery {
   readonly id: DeliveryId;
   readonly ou: OuId;
   readonly fireId: FireId;
+  /** Of the sequence or the milestone trigger. */
   readonly sequenceId: SequenceId;
   /** Of the fire, for the order of first attempts; empty in rows of before it was kept. */
   readonly leadId: LeadId;

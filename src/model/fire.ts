@@ -3,16 +3,24 @@ import type { SequenceId } from './sequence.ts';
 
 export type FireId = string;
 
-/** A match that was recorded. Immutable: what a delivery says is derived from this row alone, on every attempt. */
+/** What a fire of a milestone trigger has beside the event that crossed the threshold. */
+export interface Crossed {
+  readonly score: number;
+  readonly scoreThreshold: number;
+}
+
+/** A match or a crossing that was recorded. Immutable: what a delivery says is derived from this row alone, on every attempt. */
 export interface Fire {
-  /** `fire-…`, derived from (OU, sequence id, lead, completing event id), so that a replay finds the same (R20). */
+  /** `fire-…`, derived from (OU, trigger id, lead, completing event id), so that a replay finds the same (R20). */
   readonly id: FireId;
   readonly ou: OuId;
+  /** Of the sequence; of the milestone trigger where `milestone` is present. */
   readonly sequenceId: SequenceId;
   /** The name and version at the time of the fire. */
   readonly sequenceName: string;
   readonly sequenceVersion: number;
   readonly leadId: LeadId;
+  /** Of the steps; of a crossing the type of its one event. */
   readonly eventTypes: readonly string[];
   /** In step order for ordered sequences (R7), in time order for unordered ones (R8). */
   readonly events: readonly MatchedEvent[];
@@ -28,4 +36,6 @@ export interface Fire {
   readonly stale: boolean;
   /** Made up at someone's wish to try the way of a delivery: no lead completed anything, and no list shows it. */
   readonly isSample: boolean;
+  /** Only of a milestone trigger, whose one event is that of the crossing. */
+  readonly milestone?: Crossed | undefined;
 }

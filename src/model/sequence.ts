@@ -70,20 +70,3 @@ export function definitionOf(sequence: Sequence): SequenceDefinition {
     effectiveFrom: sequence.effectiveFrom,
   };
 }
-
-/**
- * A change of a sequence at a known stream position (R20): it takes effect after message `position` and
- * before message `position + 1`, in the first run and in every replay. `before` is null for a creation,
- * `after` is null for a deletion.
- */
-export interface SequenceChange {
-  readonly position: number;
-  readonly before: Sequence | null;
-  readonly after: Sequence | null;
-}
-
-/** A change in the log. */
-export interface LoggedChange extends SequenceChange {
-  /** Its number among all changes ever recorded: later ones have higher numbers. */
-  readonly ordinal: number;
-}

@@ -1,7 +1,7 @@
 import type { MatchedEvent } from '../model/event.ts';
 import type { Fire } from '../model/fire.ts';
 import { formatMicros } from '../model/time.ts';
-import { oneLine, readableTime } from './emailText.ts';
+import { detailsOf, eventsLabel, oneLine, readableTime } from './emailText.ts';
 
 export interface EmailContent {
   readonly fire: Fire;
@@ -55,9 +55,8 @@ export function htmlBody({ fire, subject, preheader, message, notice }: EmailCon
     ...(notice === null ? [] : [`<p style="${NOTICE}">${escapeHtml(notice)}</p>`]),
     ...(message === null ? [] : [messageHtml(message)]),
     message === null ? '<div>' : `<div style="${BELOW_MESSAGE}">`,
-    detail('Lead', fire.leadId),
-    detail('Sequence', fire.sequenceName),
-    `<div style="${LABEL};margin-bottom:4px">Events</div>`,
+    ...detailsOf(fire).map(([label, value]) => detail(label, value)),
+    `<div style="${LABEL};margin-bottom:4px">${eventsLabel(fire)}</div>`,
     `<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="${TABLE}">`,
     ...fire.events.map(eventRow),
     '</table>',

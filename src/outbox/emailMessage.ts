@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { encodeWord, isPlainText, quoteString } from 'nodemailer/lib/mime-funcs';
 import type { Fire } from '../model/fire.ts';
-import type { Sequence } from '../model/sequence.ts';
+import type { Trigger } from '../model/trigger.ts';
 import { htmlBody } from './emailHtml.ts';
-import { manyLines, oneLine, readableTime, shortened } from './emailText.ts';
+import { detailsOf, eventsLabel, manyLines, oneLine, readableTime, shortened } from './emailText.ts';
 
 const SUBJECT_CHARS_MAX = 200;
 /** In the default subject, so that a long lead id leaves room for the sequence. */
@@ -34,17 +34,12 @@ export interface EmailMessage {
  *
  * @param domain of the sender, in ASCII, for the Message-ID and the List-Id
  */
-export function emailMessage(
-  fire: Fire,
-  sequence: Sequence,
-  recipient: string,
-  domain: string,
-): EmailMessage {
-  const subject = subjectOf(fire, sequence);
+export function emailMessage(fire: Fire, trigger: Trigger, recipient: string, domain: string): EmailMessage {
+  const subject = subjectOf(fire, trigger);
   const notice = fire.isSample ? SAMPLE_NOTICE : null;
   // What is empty is as good as not given.
-  const message = manyLines(sequence.emailMessage ?? '').trim() || null;
-  const preheader = oneLine(sequence.emailPreheader ?? '') || null;
+  const message = manyLines(trigger.emailMessage ?? '').trim() || null;
+  const preheader = oneLine(trigger.emailPreheader ?? '') || null;
   return {
     messageId: messageId(fire, recipient, domain),
     subject,
@@ -60,10 +55,11 @@ export function emailMessage(
   };
 }
 
-function subjectOf(fire: Fire, sequence: Sequence): string {
+function subjectOf(fire: Fire, trigger: Trigger): string {
   const name = (text: string) => shortened(oneLine(text), NAME_IN_SUBJECT_CHARS_MAX);
+  const verb = fire.milestone === undefined ? 'completed' : 'reached';
   const subject =
-    oneLine(sequence.emailSubject ?? '') || `Lead ${name(fire.leadId)} completed ${name(fire.sequenceName)}`;
+    oneLine(trigger.emailSubject ?? '') || `Lead ${name(fire.leadId)} ${verb} ${name(fire.sequenceName)}`;
   return shortened(fire.isSample ? `[Test] ${subject}` : subject, SUBJECT_CHARS_MAX);
 }
 
@@ -92,9 +88,8 @@ function digest(text: string): string {
 
 function textBody(fire: Fire, message: string | null, notice: string | null): string {
   const details = [
-    `Lead: ${oneLine(fire.leadId)}`,
-    `Sequence: ${oneLine(fire.sequenceName)}`,
-    'Events:',
+    ...detailsOf(fire).map(([label, value]) => `${label}: ${oneLine(value)}`),
+    `${eventsLabel(fire)}:`,
     ...fire.events.flatMap((event, index) => [
       `${index + 1}. ${oneLine(event.type)}`,
       `   ${readableTime(event.timeMicros)}, id ${oneLine(event.id)}`,

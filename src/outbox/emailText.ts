@@ -1,3 +1,4 @@
+import type { Fire } from '../model/fire.ts';
 import { formatMicros } from '../model/time.ts';
 
 const LONE_SURROGATES = /\p{Cs}/gu;
@@ -36,6 +37,19 @@ export function shortened(text: string, charsMax: number): string {
     kept += segment;
   }
   return `${kept.trimEnd()}…`;
+}
+
+/** What an email says of a fire above its events: a label and a value each. */
+export function detailsOf(fire: Fire): readonly (readonly [label: string, value: string])[] {
+  const lead = ['Lead', fire.leadId] as const;
+  if (fire.milestone === undefined) return [lead, ['Sequence', fire.sequenceName]];
+  const { score, scoreThreshold } = fire.milestone;
+  return [lead, ['Trigger', fire.sequenceName], ['Score', `${score} (the threshold is ${scoreThreshold})`]];
+}
+
+/** What stands above the events of a fire: a crossing has one. */
+export function eventsLabel(fire: Fire): string {
+  return fire.milestone === undefined ? 'Events' : 'Event';
 }
 
 /** An instant to the second, for people: `2024-05-01 10:00:00 UTC`. */

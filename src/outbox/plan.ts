@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Channel, Delivery } from '../model/delivery.ts';
 import type { Fire } from '../model/fire.ts';
-import type { Sequence } from '../model/sequence.ts';
+import type { Trigger } from '../model/trigger.ts';
 
 export const EMAIL_HELD_REASON = 'no SMTP server is configured (SMTP_URL and EMAIL_FROM)';
 const STALE_REASON = 'the completing event was older on arrival than max_fire_delay_seconds allows';
@@ -19,11 +19,11 @@ export interface PlanOptions {
  * The deliveries that a fire gives rise to: one for the webhook, one per email recipient. Pure, and with ids
  * that a replay finds again. A stale fire gives rows that are never sent (R19).
  */
-export function planDeliveries(fire: Fire, sequence: Sequence, options: PlanOptions): Delivery[] {
-  const webhooks = sequence.webhookUrl === null ? [] : [sequence.webhookUrl];
+export function planDeliveries(fire: Fire, trigger: Trigger, options: PlanOptions): Delivery[] {
+  const webhooks = trigger.webhookUrl === null ? [] : [trigger.webhookUrl];
   return [
     ...webhooks.map((url) => plan(fire, 'webhook', url, options)),
-    ...[...new Set(sequence.emails)].map((address) => plan(fire, 'email', address, options)),
+    ...[...new Set(trigger.emails)].map((address) => plan(fire, 'email', address, options)),
   ];
 }
 

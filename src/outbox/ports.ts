@@ -2,7 +2,7 @@ import type { Attempt, Channel, Delivery, DeliveryId } from '../model/delivery.t
 import type { Destination } from '../model/destination.ts';
 import type { OuId } from '../model/event.ts';
 import type { Fire, FireId } from '../model/fire.ts';
-import type { Sequence, SequenceId } from '../model/sequence.ts';
+import type { Trigger } from '../model/trigger.ts';
 
 /** Structured logging, as pino offers it. */
 export interface Log {
@@ -70,8 +70,8 @@ export interface FireSource {
   fire(ou: OuId, id: FireId): Fire | undefined;
 }
 
-/** The sequence as it is now, also when it has been deleted since. */
-export type SequenceOf = (ou: OuId, id: SequenceId) => Sequence | undefined;
+/** The sequence or milestone trigger as it is now, also when it has been deleted since. */
+export type SequenceOf = (ou: OuId, id: string) => Trigger | undefined;
 
 export interface OutboxMetrics {
   onAttempt(attempt: {
@@ -91,7 +91,7 @@ export interface WalkPlace {
 
 export interface SequencePlace {
   readonly ou: OuId;
-  readonly id: SequenceId;
+  readonly id: string;
 }
 
 /** What one step of a removal did, and where the next one goes on; null: the walk is through. */

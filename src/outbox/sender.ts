@@ -1,13 +1,13 @@
 import type { Delivery } from '../model/delivery.ts';
 import type { Fire } from '../model/fire.ts';
-import type { Sequence } from '../model/sequence.ts';
+import type { Trigger } from '../model/trigger.ts';
 import type { ErrorKind } from './errorKind.ts';
 
-/** What a sender is given: the duty, what happened, and the sequence with its texts and secrets as they are now. */
+/** What a sender is given: the duty, what happened, and the trigger with its texts and secrets as they are now. */
 export interface Outgoing {
   readonly delivery: Delivery;
   readonly fire: Fire;
-  readonly sequence: Sequence;
+  readonly sequence: Trigger;
   /** Wall clock at the start of the attempt. */
   readonly nowMs: number;
 }

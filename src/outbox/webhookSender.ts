@@ -38,16 +38,23 @@ const SAMPLE_HEADER = { 'sequence-triggers-sample': 'true' };
 
 /** The body of a webhook: exactly these keys. */
 export function webhookBody(fire: Fire): string {
-  return JSON.stringify({
-    trigger: { id: fire.sequenceId, name: fire.sequenceName, type: 'sequence' },
-    lead_id: fire.leadId,
-    sequence: fire.eventTypes,
-    events: fire.events.map((event) => ({
-      id: event.id,
-      event_type: event.type,
-      created_at: formatMicros(event.timeMicros),
-    })),
-  });
+  const { sequenceId: id, sequenceName: name, leadId, milestone } = fire;
+  const events = fire.events.map((event) => ({
+    id: event.id,
+    event_type: event.type,
+    created_at: formatMicros(event.timeMicros),
+  }));
+  const body =
+    milestone === undefined
+      ? { trigger: { id, name, type: 'sequence' }, lead_id: leadId, sequence: fire.eventTypes, events }
+      : {
+          trigger: { id, name, type: 'milestone' },
+          lead_id: leadId,
+          score: milestone.score,
+          score_threshold: milestone.scoreThreshold,
+          event: events[0],
+        };
+  return JSON.stringify(body);
 }
 
 /**

@@ -41,6 +41,8 @@ export interface FirePlace {
  * | fires | id | the row |
  * | fire_index | ou, `all` \| `seq`, sequence \| `lead`, lead \| `seqlead`, sequence, lead, then firedAtMicros, id | one entry per filter |
  * | fire_counts | see RangeCounts | counts of the entries of `all` and `seq` |
+ *
+ * In the index `<ou>~milestone` stands for the OU of a milestone trigger's fire, and `<ou>~sample` for that of a sample.
  */
 export class FireRows {
   readonly index: Table;
@@ -106,11 +108,13 @@ export class FireRows {
     }
   }
 
-  /** Whether any fire is of the sequence. */
-  hasFireOf(ou: OuId, sequenceId: SequenceId): boolean {
-    const prefix = filterPrefix(ou, sequenceId, undefined);
-    const bounds = { start: prefix, end: [...prefix, Number.MAX_SAFE_INTEGER], limit: 1 };
-    return [...this.index.getKeys(bounds)].length > 0;
+  /** Whether any fire is of the sequence or the milestone trigger. */
+  hasFireOf(ou: OuId, triggerId: string): boolean {
+    return [ou, milestonesOf(ou)].some((each) => {
+      const prefix = filterPrefix(each, triggerId, undefined);
+      const bounds = { start: prefix, end: [...prefix, Number.MAX_SAFE_INTEGER], limit: 1 };
+      return [...this.index.getKeys(bounds)].length > 0;
+    });
   }
 
   /** Arrival time of the oldest fire of all OUs, with one seek per OU; null without any. */
@@ -133,10 +137,23 @@ export function filterPrefix(ou: OuId, sequenceId: SequenceId | undefined, leadI
     : [ou, 'seqlead', sequenceId, leadKey(leadId)];
 }
 
+/**
+ * What stands for an OU in the index where the fires of its milestone triggers are meant: no OU has such a name, so
+ * they are in no list of sequences' fires, and their history is that of an OU of its own.
+ */
+export function milestonesOf(ou: OuId): OuId {
+  return `${ou}~milestone`;
+}
+
+function indexedUnder(fire: Fire): OuId {
+  // Samples are in no list at all.
+  if (fire.isSample) return `${fire.ou}~sample`;
+  return fire.milestone === undefined ? fire.ou : milestonesOf(fire.ou);
+}
+
 function filterPrefixes(fire: Fire): Key[] {
   const { sequenceId, leadId } = fire;
-  // No OU has such a name, so samples are in no list, and go with the history of one that there is not.
-  const ou = fire.isSample ? `${fire.ou}~sample` : fire.ou;
+  const ou = indexedUnder(fire);
   return [
     filterPrefix(ou, undefined, undefined),
     filterPrefix(ou, sequenceId, undefined),

@@ -5,7 +5,7 @@ import type { Fire, FireId } from '../model/fire.ts';
 import type { SequenceId } from '../model/sequence.ts';
 import type { DeliveryStore } from './deliveries.ts';
 import type { Environment, Table } from './environment.ts';
-import { FireRows, filterPrefix } from './fireRows.ts';
+import { FireRows, filterPrefix, milestonesOf } from './fireRows.ts';
 import { raiseHighWater } from './highWater.ts';
 import { type ListPlace, type PageQuery, readPage } from './pages.ts';
 import { ALL_TIMES, type TimeRange } from './rangeCounts.ts';
@@ -18,6 +18,8 @@ export interface FireEntry {
 
 /** Which fires of an OU to list; both times are arrival times, inclusive. */
 export interface FireFilters {
+  /** Whose: those of sequences where absent. */
+  readonly kind?: 'milestone' | undefined;
   readonly sequenceId?: SequenceId | undefined;
   readonly leadId?: LeadId | undefined;
   readonly fromMicros?: number | undefined;
@@ -86,7 +88,7 @@ export class FireStore {
 
   /** Newest first by arrival time, then id; `total` counts all pages, `next` is behind the last of this one. */
   listFires(ou: OuId, query: FireQuery): { fires: Fire[]; total: number; next: ListPlace | null } {
-    const prefix = filterPrefix(ou, query.sequenceId, query.leadId);
+    const prefix = prefixOf(ou, query);
     const range = timeRange(query);
     const { ids, next } = readPage(this.rows.index, this.rows.counts, prefix, range, query);
     const fires = ids.flatMap((id) => this.rows.read(id)?.fire ?? []);
@@ -100,8 +102,8 @@ export class FireStore {
     after: ListPlace | null,
     limit: number,
   ): { fires: FireEntry[]; next: ListPlace | null } {
-    const prefix = filterPrefix(ou, filters.sequenceId, filters.leadId);
     const part = { page: 1, limit, after };
+    const prefix = prefixOf(ou, filters);
     const { ids, next } = readPage(this.rows.index, this.rows.counts, prefix, timeRange(filters), part);
     const fires = ids.flatMap((id) => {
       const row = this.rows.read(id);
@@ -131,4 +133,8 @@ export class FireStore {
 
 function timeRange({ fromMicros, toMicros }: FireFilters): TimeRange {
   return { from: fromMicros ?? ALL_TIMES.from, end: toMicros === undefined ? ALL_TIMES.end : toMicros + 1 };
+}
+
+function prefixOf(ou: OuId, { kind, sequenceId, leadId }: FireFilters) {
+  return filterPrefix(kind === 'milestone' ? milestonesOf(ou) : ou, sequenceId, leadId);
 }

@@ -1,13 +1,16 @@
 import type { Checkpoint, Reach, StreamMark } from '../model/checkpoint.ts';
 import type { LeadId, OuId } from '../model/event.ts';
 import { partitionOf } from '../model/partition.ts';
-import type { LoggedChange, Sequence, SequenceChange, SequenceId } from '../model/sequence.ts';
+import { isMilestone, type LoggedChange, type Trigger, type TriggerChange } from '../model/trigger.ts';
 import { type BytesTable, type Environment, packRow, type Table, unpackRow } from './environment.ts';
 import { raiseHighWater, readHighWater } from './highWater.ts';
 
 /** Version of the whole layout; a store written by a newer program is refused, never rewritten. */
 const LAYOUT_VERSION = 1;
 const ROW_VERSION = 1;
+/** Of rows that hold a milestone trigger: a program from before them refuses the store instead of misreading it. */
+const MILESTONE_ROW_VERSION = 2;
+const READABLE_TRIGGERS = [ROW_VERSION, MILESTONE_ROW_VERSION];
 /** Goes before the ordinal: the library gives a key of a single number back as something else. */
 const CHANGE = 'change';
 
@@ -20,12 +23,12 @@ export interface LeadRow {
 
 export interface SequenceKey {
   readonly ou: OuId;
-  readonly id: SequenceId;
+  readonly id: string;
 }
 
 /**
- * What a restart needs: the checkpoint, the lead states, the sequences, and the changes of sequences since
- * the checkpoint.
+ * What a restart needs: the checkpoint, the lead states, the triggers, and the changes of triggers since the
+ * checkpoint. Sequences and milestone triggers share the tables: a row without a `kind` is a sequence.
  *
  * Tables: `meta` ["layout"], ["checkpoint"], ["high_water"] · `leads` (bytes) partition, ou, NUL, lead · `sequences` [ou, id] ·
  * `deleted_sequences` [ou, id] · `changes` ["change", ordinal].
@@ -78,21 +81,21 @@ export class StateStore {
     }
   }
 
-  /** Every sequence as of the last change, all OUs. */
-  allSequences(): Sequence[] {
-    return [...this.sequences.getRange()].map(({ value }) => unpackRow<Sequence>(value, [ROW_VERSION]));
+  /** Every trigger of either kind as of the last change, all OUs. */
+  allTriggers(): Trigger[] {
+    return [...this.sequences.getRange()].map(({ value }) => unpackRow<Trigger>(value, READABLE_TRIGGERS));
   }
 
-  /** A sequence, also after its deletion: its fires still need its secret and texts. */
-  sequenceOf(ou: OuId, id: SequenceId): Sequence | undefined {
+  /** A trigger of either kind, also after its deletion: its fires still need its secret and texts. */
+  triggerOf(ou: OuId, id: string): Trigger | undefined {
     const row = this.sequences.get([ou, id]) ?? this.deletedSequences.get([ou, id]);
-    return row === undefined ? undefined : unpackRow<Sequence>(row, [ROW_VERSION]);
+    return row === undefined ? undefined : unpackRow<Trigger>(row, READABLE_TRIGGERS);
   }
 
   /** The changes since the checkpoint, in the order in which they were made. */
   changesSinceCheckpoint(): LoggedChange[] {
     return [...this.changes.getRange()].map(({ key, value }) => ({
-      ...unpackRow<SequenceChange>(value, [ROW_VERSION]),
+      ...unpackRow<TriggerChange>(value, READABLE_TRIGGERS),
       ordinal: Number(key[1]),
     }));
   }
@@ -113,21 +116,22 @@ export class StateStore {
   }
 
   /**
-   * Writes a change, the sequence's new form, and how far into the stream the change lies (null before the
+   * Writes a change, the trigger's new form, and how far into the stream the change lies (null before the
    * stream was found) in one transaction; resolves when on disk.
    */
-  async recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void> {
+  async recordChange(change: TriggerChange, highWater: StreamMark | null): Promise<void> {
     const { before, after } = change;
+    const version = isMilestone(triggerIn(change)) ? MILESTONE_ROW_VERSION : ROW_VERSION;
     const ordinal = this.changeCountValue++;
     await this.environment.write(() => {
       if (after !== null) {
-        this.sequences.put([after.ou, after.id], packRow(ROW_VERSION, after));
+        this.sequences.put([after.ou, after.id], packRow(version, after));
       } else if (before !== null) {
         this.sequences.remove([before.ou, before.id]);
-        this.deletedSequences.put([before.ou, before.id], packRow(ROW_VERSION, before));
+        this.deletedSequences.put([before.ou, before.id], packRow(version, before));
       }
       if (highWater !== null) raiseHighWater(this.meta, { position: change.position, stream: highWater });
-      this.changes.put([CHANGE, ordinal], packRow(ROW_VERSION, change));
+      this.changes.put([CHANGE, ordinal], packRow(version, change));
     });
     await this.environment.flushed();
   }
@@ -144,7 +148,7 @@ export class StateStore {
     isReferredTo: (key: SequenceKey) => boolean,
   ): Promise<{ readonly removed: number; readonly next: SequenceKey | null }> {
     return this.environment.write(() => {
-      const changed = new Set(this.changesSinceCheckpoint().map((change) => nameOf(sequenceIn(change))));
+      const changed = new Set(this.changesSinceCheckpoint().map((change) => nameOf(triggerIn(change))));
       // The empty text makes the smallest key that is greater than that of the place.
       const start = behind === null ? [] : [behind.ou, behind.id, ''];
       const keys = [...this.deletedSequences.getKeys({ start, limit: countMax })].map(
@@ -206,10 +210,10 @@ export class StateStore {
   }
 }
 
-function sequenceIn({ before, after }: SequenceChange): SequenceKey {
-  const sequence = after ?? before;
-  if (sequence === null) throw new Error('a logged change holds no sequence');
-  return sequence;
+function triggerIn({ before, after }: TriggerChange): Trigger {
+  const trigger = after ?? before;
+  if (trigger === null) throw new Error('a logged change holds no trigger');
+  return trigger;
 }
 
 function nameOf({ ou, id }: SequenceKey): string {

@@ -13,6 +13,8 @@ export interface BatchCounts {
   readonly fires: number;
   /** Of these fires, those that the stale guard keeps from being sent. */
   readonly staleFires: number;
+  /** Of these fires, those of milestone triggers. */
+  readonly milestoneFires: number;
   readonly suppressed: Readonly<Record<SuppressionReason, number>>;
   readonly rejected: Readonly<Partial<Record<RejectionReason, number>>>;
 }
@@ -107,6 +109,7 @@ export function createMetrics(): Metrics {
         counters.suppressed.inc({ reason }, counts.suppressed[reason]);
       counters.fires.inc({ stale: 'false' }, counts.fires - counts.staleFires);
       counters.fires.inc({ stale: 'true' }, counts.staleFires);
+      counters.milestoneFires.inc(counts.milestoneFires);
       histograms.batchMessages.observe(messages);
       histograms.batchSeconds.observe(durationSeconds);
     },
@@ -165,6 +168,7 @@ function createCounters(registry: Registry) {
       SUPPRESSION_REASONS,
     ),
     fires: labelled('fires_total', 'Fires recorded; stale ones are not sent.', 'stale', ['false', 'true']),
+    milestoneFires: counter('milestone_fires_total', 'Of the fires, those of milestone triggers.'),
     checkpointRows: counter('checkpoint_rows_total', 'Lead states written by checkpoints.'),
     checkpointBytes: counter('checkpoint_bytes_total', 'Bytes of lead states written by checkpoints.'),
     removed: labelled(

@@ -4,8 +4,9 @@ import { Catalog } from '../../src/engine/catalog.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
 import type { FeedMessage, LeadEvent } from '../../src/model/event.ts';
+import type { Milestone } from '../../src/model/milestone.ts';
 import type { Refire, Sequence } from '../../src/model/sequence.ts';
-import { aSequence } from '../support/outbox.ts';
+import { aMilestone, aSequence } from '../support/outbox.ts';
 import { SimulatedStore } from '../support/simulatedStore.ts';
 
 const SECOND = 1_000_000;
@@ -15,11 +16,21 @@ const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {
 type Step =
   | {
       kind: 'group';
-      messages: { lead: number; type: number; delay: number; lag: number; id: number | null }[];
+      messages: {
+        lead: number;
+        type: number;
+        delay: number;
+        lag: number;
+        id: number | null;
+        score?: number | null;
+      }[];
     }
   | { kind: 'create'; steps: number[]; window: number; ordered: boolean; refire: number }
   | { kind: 'edit'; nth: number; steps: number[] | null; window: number; active: boolean; refire: number }
   | { kind: 'remove'; nth: number }
+  | { kind: 'createMilestone'; threshold: number; type: number | null; refire: number }
+  | { kind: 'editMilestone'; nth: number; threshold: number; active: boolean; refire: number }
+  | { kind: 'removeMilestone'; nth: number }
   | { kind: 'checkpoint' };
 
 const REFIRES: readonly Refire[] = [
@@ -44,6 +55,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
           ),
           lag: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(10) }),
           id: fc.option(fc.nat(20), { freq: 6 }),
+          score: fc.option(fc.nat(5), { freq: 2 }),
         }),
         { minLength: 1, maxLength: 8 },
       ),
@@ -71,6 +83,26 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), nth: fc.nat(5) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('createMilestone' as const),
+      threshold: fc.integer({ min: 1, max: 5 }),
+      type: fc.option(fc.nat(1), { freq: 2 }),
+      refire: fc.nat(2),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('editMilestone' as const),
+      nth: fc.nat(3),
+      threshold: fc.integer({ min: 1, max: 5 }),
+      active: fc.boolean(),
+      refire: fc.nat(2),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('removeMilestone' as const), nth: fc.nat(3) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('checkpoint' as const) }) },
 );
 const create = fc.record({
@@ -80,9 +112,15 @@ const create = fc.record({
   ordered: fc.boolean(),
   refire: fc.constant(0),
 });
+const createMilestone = fc.record({
+  kind: fc.constant('createMilestone' as const),
+  threshold: fc.integer({ min: 1, max: 5 }),
+  type: fc.constant(null),
+  refire: fc.nat(2),
+});
 const script = fc
-  .tuple(create, create, fc.array(step, { minLength: 3, maxLength: 25 }))
-  .map(([first, second, rest]): Step[] => [first, second, ...rest]);
+  .tuple(create, create, createMilestone, fc.array(step, { minLength: 3, maxLength: 25 }))
+  .map(([first, second, third, rest]): Step[] => [first, second, third, ...rest]);
 
 /** The whole stream of a script, with the messages of each group. */
 function messagesOf(script: readonly Step[]): Map<number, FeedMessage[]> {
@@ -93,7 +131,7 @@ function messagesOf(script: readonly Step[]): Map<number, FeedMessage[]> {
     if (step.kind !== 'group') continue;
     groups.set(
       index,
-      step.messages.map(({ lead, type, delay, lag, id }) => {
+      step.messages.map(({ lead, type, delay, lag, id, score }) => {
         streamSequence++;
         arrivalMicros += delay * SECOND;
         const event: LeadEvent = {
@@ -104,6 +142,7 @@ function messagesOf(script: readonly Step[]): Map<number, FeedMessage[]> {
           timeMicros: arrivalMicros - lag * SECOND,
           streamSequence,
           arrivalMicros,
+          ...(typeof score === 'number' && { score }),
         };
         // Type 4 stands for a message that cannot be decoded.
         const decoded =
@@ -188,6 +227,7 @@ class Program {
 
   async perform(step: Step, index: number, messages: readonly FeedMessage[]): Promise<void> {
     const nth = (n: number) => this.catalog.list('ou')[n]?.id ?? 'none';
+    const nthMilestone = (n: number) => this.catalog.milestones.list('ou')[n]?.id ?? 'none';
     switch (step.kind) {
       case 'group':
         return this.engine.process(messages);
@@ -206,6 +246,21 @@ class Program {
         return;
       case 'remove':
         await this.catalog.remove('ou', nth(step.nth));
+        return;
+      case 'createMilestone':
+        await this.catalog.milestones.create(milestoneOf(index, step));
+        return;
+      case 'editMilestone':
+        await this.catalog.milestones.update('ou', nthMilestone(step.nth), (current) => ({
+          ...current,
+          scoreThreshold: step.threshold,
+          active: step.active,
+          refire: REFIRES[step.refire]!,
+          version: current.version + 1,
+        }));
+        return;
+      case 'removeMilestone':
+        await this.catalog.milestones.remove('ou', nthMilestone(step.nth));
         return;
       case 'checkpoint':
         // Not awaited: the groups that follow go on between its turns.
@@ -238,6 +293,17 @@ function sequenceOf(index: number, step: Extract<Step, { kind: 'create' }>): Seq
   });
 }
 
+function milestoneOf(index: number, step: Extract<Step, { kind: 'createMilestone' }>): Milestone {
+  return aMilestone({
+    ou: 'ou',
+    id: `trg-${index}`,
+    scoreThreshold: step.threshold,
+    eventType: step.type === null ? null : `type-${step.type}`,
+    refire: REFIRES[step.refire]!,
+    createdAtMs: index,
+  });
+}
+
 /** Lets other work go on for a while, without a clock. */
 async function ticks(count: number): Promise<void> {
   for (let tick = 0; tick < count; tick++) await Promise.resolve();
@@ -255,10 +321,11 @@ describe('an engine that crashes', () => {
   it('ends with the fires, rejections and lead states of one that did not, wherever the crash cut its writes (R20)', async () => {
     let crashCount = 0;
     let fires = 0;
+    let milestoneFires = 0;
     await fc.assert(
       fc.asyncProperty(
         script,
-        fc.array(fc.record({ at: fc.nat(27), lost: fc.nat(6), ticks: fc.nat(40) }), {
+        fc.array(fc.record({ at: fc.nat(28), lost: fc.nat(6), ticks: fc.nat(40) }), {
           maxLength: 3,
         }),
         async (script, crashPlan) => {
@@ -291,6 +358,7 @@ describe('an engine that crashes', () => {
           }
           await Promise.all(program.checkpoints);
           fires += expected.store.fires.size;
+          for (const { milestone } of expected.store.fires.values()) if (milestone) milestoneFires++;
           expect(Object.fromEntries(program.store.fires)).toEqual(Object.fromEntries(expected.store.fires));
           expect(program.rejected).toEqual(expected.rejected);
           expect(program.states()).toEqual(expected.states());
@@ -300,6 +368,7 @@ describe('an engine that crashes', () => {
     );
     expect(crashCount).toBeGreaterThan(2_000);
     expect(fires).toBeGreaterThan(8_000);
+    expect(milestoneFires).toBeGreaterThan(4_000);
   });
 });
 

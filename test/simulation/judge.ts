@@ -1,7 +1,8 @@
 import type { Delivery } from '../../src/model/delivery.ts';
 import type { LeadEvent } from '../../src/model/event.ts';
 import type { Fire } from '../../src/model/fire.ts';
-import { definitionOf, type Sequence, type SequenceChange } from '../../src/model/sequence.ts';
+import { definitionOf, type Sequence } from '../../src/model/sequence.ts';
+import type { Trigger, TriggerChange } from '../../src/model/trigger.ts';
 import { Oracle, type OracleCompletion } from '../support/oracle.ts';
 import { REFUSED_DETAIL, receiptKey } from '../support/simulatedReceivers.ts';
 import { sequenceKey } from '../support/simulatedTables.ts';
@@ -35,7 +36,8 @@ function expectedOf(world: World): Expected {
   const { stream, disk } = world;
   const oracle = new Oracle(matcherLimits(world));
   const expected: Expected = { fires: new Map(), rejected: new Map(), sequences: new Map() };
-  const changes = [...disk.changesEver];
+  // The users of a simulation change sequences alone.
+  const changes = [...disk.changesEver] as TriggerChange<Sequence>[];
   const changeThrough = (position: number): void => {
     while (changes[0] !== undefined && changes[0].position <= position) {
       make(world, oracle, expected.sequences, changes.shift()!);
@@ -57,7 +59,12 @@ function expectedOf(world: World): Expected {
   return expected;
 }
 
-function make(world: World, oracle: Oracle, sequences: Expected['sequences'], change: SequenceChange): void {
+function make(
+  world: World,
+  oracle: Oracle,
+  sequences: Expected['sequences'],
+  change: TriggerChange<Sequence>,
+): void {
   const { before, after, position } = change;
   const key = sequenceKey((after ?? before)!);
   const standing = sequences.get(key) ?? null;
@@ -112,7 +119,7 @@ function fireKey(...parts: readonly string[]): string {
 }
 
 function judgeSequences(world: World, { sequences }: Expected): void {
-  const sorted = (all: Iterable<Sequence>) =>
+  const sorted = (all: Iterable<Trigger>) =>
     JSON.stringify([...all].sort((a, b) => (sequenceKey(a) < sequenceKey(b) ? -1 : 1)));
   const expected = sorted(sequences.values());
   const listed = [1, 2].flatMap((number) => world.life!.catalog.list(`ou-${number}`));

@@ -145,7 +145,7 @@ export class Life {
       queue: this.witness.queue(),
       destinations: this.database,
       fires: this.database,
-      sequenceOf: (ou, id) => this.database.sequenceOf(ou, id),
+      sequenceOf: (ou, id) => this.database.triggerOf(ou, id),
       webhookSender: sender(profile.webhookTimeoutMs),
       emailSender: this.sendsEmail ? sender(20 * profile.webhookTimeoutMs) : null,
       retryDelaysMs: profile.retryDelaysMs,

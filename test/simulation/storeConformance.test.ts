@@ -5,10 +5,18 @@ import type { Checkpoint, StreamMark } from '../../src/model/checkpoint.ts';
 import type { Attempt, Delivery } from '../../src/model/delivery.ts';
 import type { OuId } from '../../src/model/event.ts';
 import type { Fire, FireId } from '../../src/model/fire.ts';
-import type { Sequence, SequenceId } from '../../src/model/sequence.ts';
+import type { Trigger } from '../../src/model/trigger.ts';
 import type { DeliveryQueue } from '../../src/outbox/ports.ts';
 import { StateStore } from '../../src/store/states.ts';
-import { aDataDir, aDelivery, aFire, aSequence, openStores } from '../support/outbox.ts';
+import {
+  aDataDir,
+  aDelivery,
+  aFire,
+  aMilestone,
+  aMilestoneFire,
+  aSequence,
+  openStores,
+} from '../support/outbox.ts';
 import { SimulatedDatabase } from '../support/simulatedDatabase.ts';
 import { Tables } from '../support/simulatedTables.ts';
 import { Chance, SimulatedProcess, SimulatedTime } from '../support/simulatedTime.ts';
@@ -24,7 +32,7 @@ type Store = StateStorePort &
     readonly commitFires: CommitFires;
     fire(ou: OuId, id: FireId): Fire | undefined;
     delivery(ou: OuId, id: string): { delivery: Delivery; attempts: readonly Attempt[] } | undefined;
-    sequenceOf(ou: OuId, id: SequenceId): Sequence | undefined;
+    triggerOf(ou: OuId, id: string): Trigger | undefined;
   };
 
 /** A write on its way: visible after the one, on disk after the other. */
@@ -162,19 +170,22 @@ function drawOperation(chance: Chance, step: number): Operation {
       leadId: `lead ${lead}\0ü`,
       state: Buffer.from([step]),
     }));
-  const sequence = aSequence({ ou, id: `seq-${id}`, version: step });
+  const ofMilestone = chance.happens(0.3);
+  const change = { ou, id: `seq-${id}`, version: step };
+  const trigger = ofMilestone ? aMilestone(change) : aSequence(change);
   const changeCount = chance.integer(0, 12);
   switch (chance.integer(0, 8)) {
     case 0:
     case 1: {
       const deliveries = [1, 2].map(drawDelivery);
-      const fire = aFire({ id: `fire-${id}`, ou, streamSequence: step });
+      const aFireOf = ofMilestone ? aMilestoneFire : aFire;
+      const fire = aFireOf({ id: `fire-${id}`, ou, streamSequence: step });
       return (store) => store.commitFires([{ fire, deliveries }], reach);
     }
     case 2:
-      return once((store) => store.recordChange({ position: step, before: null, after: sequence }, mark));
+      return once((store) => store.recordChange({ position: step, before: null, after: trigger }, mark));
     case 3:
-      return once((store) => store.recordChange({ position: step, before: sequence, after: null }, mark));
+      return once((store) => store.recordChange({ position: step, before: trigger, after: null }, mark));
     case 4: {
       const rows = leads();
       return once((store) => store.putLeads(rows, reach));
@@ -247,8 +258,8 @@ function everythingIn(store: Store): object {
   return {
     checkpoint,
     highWater: store.highWater(),
-    sequences: store.allSequences().sort((a, b) => (a.ou + a.id < b.ou + b.id ? -1 : 1)),
-    known: OUS.flatMap((ou) => IDS.map((id) => store.sequenceOf(ou, `seq-${id}`) ?? null)),
+    sequences: store.allTriggers().sort((a, b) => (a.ou + a.id < b.ou + b.id ? -1 : 1)),
+    known: OUS.flatMap((ou) => IDS.map((id) => store.triggerOf(ou, `seq-${id}`) ?? null)),
     changes: store.changesSinceCheckpoint(),
     changeCount: store.changeCount(),
     // Each state is valid until the next is taken.

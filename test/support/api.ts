@@ -6,14 +6,17 @@ import type {
   FireFilters,
   IngestEvent,
   ListPlace,
+  MilestonePort,
   Part,
   RedeliverQuery,
   RedeliveryPort,
   RejectedEvent,
+  ScoreStanding,
 } from '../../src/api/ports.ts';
 import type { Attempt, Delivery } from '../../src/model/delivery.ts';
 import type { DestinationStatus } from '../../src/model/destination.ts';
 import type { Fire } from '../../src/model/fire.ts';
+import type { Milestone } from '../../src/model/milestone.ts';
 import type { Sequence } from '../../src/model/sequence.ts';
 import { type InsightWorld, memoryInsight, memorySimulation } from './memoryInsight.ts';
 
@@ -32,6 +35,9 @@ export interface LogLine {
 export interface World extends InsightWorld {
   nowMs: number;
   readonly sequences: Map<string, Sequence>;
+  readonly milestones: Map<string, Milestone>;
+  /** By lead. */
+  readonly scoreStandings: Map<string, ScoreStanding>;
   catalogAvailable: boolean;
   catalogWrites: number;
   readonly published: { ou: string; events: readonly IngestEvent[] }[];
@@ -59,9 +65,9 @@ export interface Answer {
 export type JsonObject = { readonly [key: string]: unknown };
 
 function filteredFires(world: World, ou: string, filters: FireFilters): readonly Fire[] {
-  const { sequenceId, leadId, fromMicros, toMicros } = filters;
+  const { kind, sequenceId, leadId, fromMicros, toMicros } = filters;
   return world.fires
-    .filter((fire) => fire.ou === ou)
+    .filter((fire) => fire.ou === ou && (fire.milestone === undefined) === (kind === undefined))
     .filter((fire) => sequenceId === undefined || fire.sequenceId === sequenceId)
     .filter((fire) => leadId === undefined || fire.leadId === leadId)
     .filter((fire) => fromMicros === undefined || fire.firedAtMicros >= fromMicros)
@@ -94,6 +100,8 @@ export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts
   const world: World = {
     nowMs: START_MS,
     sequences: new Map(),
+    milestones: new Map(),
+    scoreStandings: new Map(),
     catalogAvailable: true,
     catalogWrites: 0,
     published: [],
@@ -125,6 +133,7 @@ export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts
       },
     },
     catalog: memoryCatalog(world, replaced.sequencesPerOuMax ?? 10_000),
+    milestones: memoryMilestones(world, replaced.sequencesPerOuMax ?? 10_000),
     publish: async (ou, events) => {
       if (!world.streamAvailable) return { ok: false, reason: 'unavailable' };
       world.published.push({ ou, events });
@@ -215,6 +224,45 @@ function memoryCatalog(world: World, sequencesPerOuMax: number): CatalogPort {
   };
 }
 
+function memoryMilestones(world: World, perOuMax: number): MilestonePort {
+  const keyOf = (ou: string, id: string) => `${ou}/${id}`;
+  const put = (trigger: Milestone) => {
+    world.milestones.set(keyOf(trigger.ou, trigger.id), trigger);
+    world.catalogWrites += 1;
+    return { ok: true, trigger } as const;
+  };
+  const list = (ou: string) => [...world.milestones.values()].filter((milestone) => milestone.ou === ou);
+  return {
+    list,
+    get: (ou, id) => world.milestones.get(keyOf(ou, id)),
+    create: async (milestone) => {
+      if (!world.catalogAvailable) return { ok: false, reason: 'unavailable' };
+      return list(milestone.ou).length >= perOuMax ? { ok: false, reason: 'limit' } : put(milestone);
+    },
+    update: async (ou, id, change) => {
+      if (!world.catalogAvailable) return { ok: false, reason: 'unavailable' };
+      const current = world.milestones.get(keyOf(ou, id));
+      if (current === undefined) return { ok: false, reason: 'not_found' };
+      const trigger = change(current);
+      return trigger === current ? { ok: true, trigger } : put(trigger);
+    },
+    remove: async (ou, id) => {
+      if (!world.catalogAvailable) return { ok: false, reason: 'unavailable' };
+      return world.milestones.delete(keyOf(ou, id)) ? { ok: true } : { ok: false, reason: 'not_found' };
+    },
+    simulate: ({ scoreThreshold }, events) =>
+      events
+        .filter(({ score }) => score !== null && score >= scoreThreshold)
+        .map(({ id, leadId, eventType: type, score }) => ({
+          leadId,
+          event: { id, type, timeMicros: world.nowMs * 1000 },
+          score: score ?? 0,
+          late: false,
+        })),
+    standing: (ou, leadId) => world.scoreStandings.get(keyOf(ou, leadId)),
+  };
+}
+
 function memoryDestinations(world: World): DestinationPort {
   const find = (ou: string, id: string) =>
     world.destinations.find((each) => each.ou === ou && each.id === id);
@@ -243,6 +291,8 @@ function memoryDestinations(world: World): DestinationPort {
 }
 
 function memoryRedelivery(world: World): RedeliveryPort {
+  const triggerOf = (ou: string, id: string) =>
+    world.sequences.get(`${ou}/${id}`) ?? world.milestones.get(`${ou}/${id}`);
   const again = (delivery: Delivery, dueAtMs: number): Delivery => ({
     ...delivery,
     state: 'pending',
@@ -262,7 +312,7 @@ function memoryRedelivery(world: World): RedeliveryPort {
     },
     redeliverRange: async (ou, id, query) => {
       const ofSequence = world.deliveries.filter((each) => each.ou === ou && each.sequenceId === id);
-      if (ofSequence.length === 0 && !world.sequences.has(`${ou}/${id}`)) {
+      if (ofSequence.length === 0 && triggerOf(ou, id) === undefined) {
         return { ok: false, reason: 'not_found' };
       }
       const start = query.after === null ? 0 : Number(query.after.slice('cursor-'.length));
@@ -281,9 +331,9 @@ function memoryRedelivery(world: World): RedeliveryPort {
       };
     },
     sendSample: async (ou, id) => {
-      const sequence = world.sequences.get(`${ou}/${id}`);
-      if (sequence === undefined) return { ok: false, reason: 'not_found' };
-      const { webhookUrl, emails } = sequence;
+      const trigger = triggerOf(ou, id);
+      if (trigger === undefined) return { ok: false, reason: 'not_found' };
+      const { webhookUrl, emails } = trigger;
       if (webhookUrl === null && emails.length === 0) return { ok: false, reason: 'nowhere' };
       const fireId = 'fire-sample';
       const common = { ou, fireId, sequenceId: id, createdAtMs: world.nowMs, dueAtMs: world.nowMs };

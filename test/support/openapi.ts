@@ -3,6 +3,7 @@ import type { ApiPorts } from '../../src/api/ports.ts';
 import { parseInstant } from '../../src/model/instant.ts';
 import type { Sequence } from '../../src/model/sequence.ts';
 import { type Answer, aDelivery, aDestination, aFire, START_MS, startApi } from './api.ts';
+import { aMilestone, aMilestoneFire } from './outbox.ts';
 
 /** The parts of an OpenAPI document that the tests read. */
 export interface OpenApi {
@@ -39,7 +40,12 @@ export interface DocumentedOperation {
 function fillWorld({ world }: ReturnType<typeof startApi>, sequence: Sequence): void {
   const common = { sequenceId: 'seq-51d0', fireId: 'fire-7c02' };
   world.sequences.set('one/seq-51d0', { ...sequence, id: 'seq-51d0', ou: 'one' });
-  world.fires = [aFire({ id: 'fire-7c02', sequenceId: 'seq-51d0', leadId: 'ada' })];
+  const milestone = { ou: 'one', id: 'trg-3f20', webhookUrl: 'https://example.com/hook' };
+  world.milestones.set('one/trg-3f20', aMilestone(milestone));
+  world.fires = [
+    aFire({ id: 'fire-7c02', sequenceId: 'seq-51d0', leadId: 'ada' }),
+    aMilestoneFire({ id: 'fire-91be', ou: 'one', sequenceId: 'trg-3f20' }),
+  ];
   world.deliveries = [
     aDelivery({ ...common, id: 'dlv-4b1f', state: 'dead', reason: 'answered 500', dueAtMs: null }),
     aDelivery({ ...common, id: 'dlv-4b20', channel: 'email', destination: 'a@example.com', state: 'held' }),
@@ -70,6 +76,7 @@ export async function startDocumentedApi(replaced: Partial<ApiPorts> = {}) {
   if (sequence === undefined) throw new Error('the sequence was not created');
   const refill = () => {
     api.world.sequences.clear();
+    api.world.milestones.clear();
     api.world.catalogAvailable = true;
     api.world.streamAvailable = true;
     fillWorld(api, sequence);

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Channel, Delivery } from '../../src/model/delivery.ts';
 import type { Fire } from '../../src/model/fire.ts';
+import type { Milestone } from '../../src/model/milestone.ts';
 import type { Sequence } from '../../src/model/sequence.ts';
+import type { Trigger } from '../../src/model/trigger.ts';
 import { parseCidrs } from '../../src/outbox/addressGuard.ts';
 import { EmailSender } from '../../src/outbox/emailSender.ts';
 import type { OutboxOptions } from '../../src/outbox/options.ts';
@@ -55,6 +57,44 @@ export function aSequence(change: Partial<Sequence> = {}): Sequence {
     updatedAtMs: 0,
     ...change,
   };
+}
+
+export function aMilestone(change: Partial<Milestone> = {}): Milestone {
+  return {
+    kind: 'milestone',
+    ou: 'acme',
+    id: 'trg-1',
+    name: 'Hot lead',
+    scoreThreshold: 100,
+    eventType: null,
+    webhookUrl: null,
+    webhookSecret: SECRET,
+    previousWebhookSecrets: [],
+    emails: [],
+    emailSubject: null,
+    emailPreheader: null,
+    emailMessage: null,
+    active: true,
+    refire: { mode: 'once_per_lead' },
+    effectiveFrom: 0,
+    version: 1,
+    createdAtMs: 0,
+    updatedAtMs: 0,
+    ...change,
+  };
+}
+
+/** The fire of `aMilestone`. */
+export function aMilestoneFire(change: Partial<Fire> = {}): Fire {
+  const event = { id: 'e1', type: 'signup', timeMicros: 1_714_557_660_250_000 };
+  return aFire({
+    sequenceId: 'trg-1',
+    sequenceName: 'Hot lead',
+    eventTypes: [event.type],
+    events: [event],
+    milestone: { score: 120, scoreThreshold: 100 },
+    ...change,
+  });
 }
 
 export function aFire(change: Partial<Fire> = {}): Fire {
@@ -146,7 +186,7 @@ export function openStores(path: string, wrap: (environment: Environment) => Env
 export type Stores = ReturnType<typeof openStores>;
 
 export interface OutboxSetup {
-  readonly sequences: readonly Sequence[];
+  readonly sequences: readonly Trigger[];
   readonly smtpUrl?: string;
   readonly timeoutMs?: number;
   readonly allowLoopback?: boolean;
@@ -179,7 +219,7 @@ export function anOutbox(stores: Stores, setup: OutboxSetup): Outbox {
 export async function fireAll(
   stores: Stores,
   outbox: Outbox | null,
-  sequence: Sequence,
+  sequence: Trigger,
   fires: readonly Fire[],
   emailConfigured = true,
 ): Promise<readonly Delivery[]> {

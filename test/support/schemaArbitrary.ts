@@ -18,6 +18,8 @@ export function valuesOf(schema: Schema, named: Schemas): fc.Arbitrary<unknown> 
       return fc.boolean();
     case 'integer':
       return fc.integer(boundsOf(schema));
+    case 'number':
+      return fc.double({ noNaN: true, noDefaultInfinity: true });
     case 'string':
       return textsOf(schema);
     case 'array':

@@ -5,7 +5,7 @@ import type { Attempt, Delivery, DeliveryId } from '../../src/model/delivery.ts'
 import type { Destination } from '../../src/model/destination.ts';
 import type { OuId } from '../../src/model/event.ts';
 import type { Fire, FireId } from '../../src/model/fire.ts';
-import type { LoggedChange, Sequence, SequenceChange, SequenceId } from '../../src/model/sequence.ts';
+import type { LoggedChange, Trigger, TriggerChange } from '../../src/model/trigger.ts';
 import type { DeliveryQueue, DestinationSettings, DueRow, FireSource } from '../../src/outbox/ports.ts';
 import type { FireCommit, FireEntry } from '../../src/store/fires.ts';
 import { destinationOf, laneOf, partsOf } from '../../src/store/lanes.ts';
@@ -113,11 +113,11 @@ export class SimulatedDatabase implements StateStorePort, DeliveryQueue, Destina
     return this.#visible.checkpoint;
   }
 
-  allSequences(): Sequence[] {
+  allTriggers(): Trigger[] {
     return [...this.#visible.sequences.values()];
   }
 
-  sequenceOf(ou: OuId, id: SequenceId): Sequence | undefined {
+  triggerOf(ou: OuId, id: string): Trigger | undefined {
     const key = sequenceKey({ ou, id });
     return this.#visible.sequences.get(key) ?? this.#visible.deletedSequences.get(key);
   }
@@ -139,7 +139,7 @@ export class SimulatedDatabase implements StateStorePort, DeliveryQueue, Destina
     return this.#visible.highWater;
   }
 
-  async recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void> {
+  async recordChange(change: TriggerChange, highWater: StreamMark | null): Promise<void> {
     const ordinal = this.#changeCount++;
     await this.#write('change', (tables) => tables.recordChange(ordinal, change, highWater));
     await this.flushed();

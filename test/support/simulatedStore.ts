@@ -2,7 +2,7 @@ import type { FireEntry, StateStorePort } from '../../src/engine/ports.ts';
 import type { EncodedLead, LeadKey } from '../../src/matcher/matcher.ts';
 import type { Checkpoint, Reach, StreamMark } from '../../src/model/checkpoint.ts';
 import type { Fire } from '../../src/model/fire.ts';
-import type { LoggedChange, Sequence, SequenceChange } from '../../src/model/sequence.ts';
+import type { LoggedChange, Trigger, TriggerChange } from '../../src/model/trigger.ts';
 import { Tables } from './simulatedTables.ts';
 
 type Write = (tables: Tables) => void;
@@ -39,7 +39,7 @@ export class SimulatedStore implements StateStorePort {
     return this.tables.checkpoint;
   }
 
-  allSequences(): Sequence[] {
+  allTriggers(): Trigger[] {
     return [...this.tables.sequences.values()];
   }
 
@@ -55,7 +55,7 @@ export class SimulatedStore implements StateStorePort {
     return this.tables.leads.values();
   }
 
-  recordChange(change: SequenceChange, highWater: StreamMark | null): Promise<void> {
+  recordChange(change: TriggerChange, highWater: StreamMark | null): Promise<void> {
     const ordinal = this.changesAsked++;
     return this.make((tables) => tables.recordChange(ordinal, change, highWater));
   }

@@ -3,7 +3,7 @@ import type { Checkpoint, Reach, StreamMark } from '../../src/model/checkpoint.t
 import type { Attempt, Delivery, DeliveryId } from '../../src/model/delivery.ts';
 import type { Destination } from '../../src/model/destination.ts';
 import type { Fire, FireId } from '../../src/model/fire.ts';
-import type { Sequence, SequenceChange } from '../../src/model/sequence.ts';
+import type { Trigger, TriggerChange } from '../../src/model/trigger.ts';
 import type { FireEntry } from '../../src/store/fires.ts';
 import { laneOf } from '../../src/store/lanes.ts';
 
@@ -14,9 +14,9 @@ import { laneOf } from '../../src/store/lanes.ts';
 export class Tables {
   checkpoint: Checkpoint | null = null;
   highWater: Reach | null = null;
-  readonly sequences = new Map<string, Sequence>();
-  readonly deletedSequences = new Map<string, Sequence>();
-  readonly changes = new Map<number, SequenceChange>();
+  readonly sequences = new Map<string, Trigger>();
+  readonly deletedSequences = new Map<string, Trigger>();
+  readonly changes = new Map<number, TriggerChange>();
   readonly leads = new Map<string, EncodedLead>();
   readonly fires = new Map<FireId, { readonly fire: Fire; readonly deliveryIds: readonly DeliveryId[] }>();
   readonly deliveries = new Map<DeliveryId, Delivery>();
@@ -26,7 +26,7 @@ export class Tables {
   /** By lane: when which delivery is due. */
   readonly due = new Map<string, Map<DeliveryId, number>>();
   /** Not of the real store: every change ever made, which a simulation is judged by. */
-  readonly changesEver: SequenceChange[] = [];
+  readonly changesEver: TriggerChange[] = [];
 
   copy(): Tables {
     const copy = new Tables();
@@ -45,7 +45,7 @@ export class Tables {
     return copy;
   }
 
-  recordChange(ordinal: number, change: SequenceChange, highWater: StreamMark | null): void {
+  recordChange(ordinal: number, change: TriggerChange, highWater: StreamMark | null): void {
     const { before, after } = change;
     if (after !== null) {
       this.sequences.set(sequenceKey(after), after);

@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { rotateSecret } from '../../../src/api/sequenceChanges.ts';
+import { rotateSecret } from '../../../src/api/triggerChanges.ts';
 import type { Sequence } from '../../../src/model/sequence.ts';
 import type { WebhookSender } from '../../../src/outbox/webhookSender.ts';
 import { aFire, aSequence, aWebhookSender, SECRET, sendTo } from '../../support/outbox.ts';

@@ -4,6 +4,7 @@ import { signatureHeaders } from '../../../src/outbox/signature.ts';
 import { webhookBody } from '../../../src/outbox/webhookSender.ts';
 import { aFire } from '../../support/api.ts';
 import { type DocumentedOperation, startDocumentedApi } from '../../support/openapi.ts';
+import { aMilestoneFire } from '../../support/outbox.ts';
 
 const { operations } = await startDocumentedApi();
 const named = operations.map((each) => ({ ...each, name: `${each.method.toUpperCase()} ${each.path}` }));
@@ -150,12 +151,15 @@ describe('the OpenAPI document', () => {
     });
   });
 
-  it('describes the webhooks as they are sent', async () => {
+  it.each([
+    ['sequenceCompleted', aFire()],
+    ['milestoneReached', aMilestoneFire()],
+  ])('describes the webhook %s as it is sent', async (name, fire) => {
     const { document, errorsAt } = await startDocumentedApi();
-    const body = webhookBody(aFire());
-    const place = ['webhooks', 'sequenceCompleted', 'post', 'requestBody', 'content', 'application/json'];
+    const body = webhookBody(fire);
+    const place = ['webhooks', name, 'post', 'requestBody', 'content', 'application/json'];
     expect(errorsAt([...place, 'schema'], JSON.parse(body))).toEqual([]);
-    const webhook = document.webhooks.sequenceCompleted?.post;
+    const webhook = document.webhooks[name]?.post;
     expect(
       errorsAt([...place, 'schema'], webhook?.requestBody?.content['application/json']?.example),
     ).toEqual([]);

@@ -130,6 +130,7 @@ describe('GET /deliveries', () => {
       id: 'dlv-1',
       fire_id: 'fire-1',
       sequence_id: 'seq-1',
+      trigger_id: null,
       channel: 'webhook',
       destination: 'https://example.com/hook',
       state: 'retrying',

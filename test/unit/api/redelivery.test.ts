@@ -16,6 +16,7 @@ describe('POST /deliveries/{id}/redeliver', () => {
         id: 'dlv-1',
         fire_id: 'fire-1',
         sequence_id: 'seq-1',
+        trigger_id: null,
         channel: 'webhook',
         destination: 'https://example.com/hook',
         state: 'pending',

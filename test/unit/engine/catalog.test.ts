@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Catalog } from '../../../src/engine/catalog.ts';
 import { Matcher } from '../../../src/matcher/matcher.ts';
-import type { SequenceChange } from '../../../src/model/sequence.ts';
+import type { TriggerChange } from '../../../src/model/trigger.ts';
 import { recordingLogger } from '../../support/nats.ts';
 import { WIDE_LIMITS } from '../../support/oracleSubjects.ts';
-import { aSequence, SECRET } from '../../support/outbox.ts';
+import { aMilestone, aSequence, SECRET } from '../../support/outbox.ts';
 import { SimulatedStore } from '../../support/simulatedStore.ts';
 
 /** A store whose disk takes nothing until it is told to. */
@@ -95,7 +95,7 @@ describe('a change of a sequence', () => {
     store.release();
     await Promise.all([creating, renaming]);
     expect(acknowledged).toEqual(['first', 'second']);
-    const nameAfter = ({ after }: SequenceChange) => after?.name;
+    const nameAfter = ({ after }: TriggerChange) => after?.name;
     expect(store.changesSinceCheckpoint().map(nameAfter)).toEqual(['first', 'second']);
   });
 
@@ -112,5 +112,112 @@ describe('a change of a sequence', () => {
     expect(catalog.get('acme', 'seq-1')?.name).toBe('first');
     store.trouble = null;
     expect((await catalog.remove('acme', 'seq-1')).ok).toBe(true);
+  });
+});
+
+describe('milestone triggers', () => {
+  /** A catalog that moves on by one message with every call. */
+  function movingCatalog() {
+    let position = 0;
+    const logger = recordingLogger();
+    const store = new SimulatedStore();
+    const catalog = new Catalog({
+      matcher: new Matcher(WIDE_LIMITS),
+      store,
+      sequencesPerOuMax: 2,
+      currentPosition: () => ++position,
+      currentMark: () => null,
+      logger,
+    });
+    catalog.load(0);
+    catalog.replayThrough(0);
+    return { catalog, store, logger };
+  }
+
+  it('are neither among the sequences nor found by their methods, and count for themselves', async () => {
+    const { catalog } = movingCatalog();
+    const { milestones } = catalog;
+    await catalog.create(aSequence());
+    await catalog.create(aSequence({ id: 'seq-2' }));
+    expect((await milestones.create(aMilestone())).ok).toBe(true);
+    expect((await milestones.create(aMilestone({ id: 'trg-2' }))).ok).toBe(true);
+    expect(await milestones.create(aMilestone({ id: 'trg-3' }))).toEqual({ ok: false, reason: 'limit' });
+    expect(await catalog.create(aSequence({ id: 'seq-3' }))).toEqual({ ok: false, reason: 'limit' });
+    expect((await milestones.create(aMilestone({ ou: 'other' }))).ok).toBe(true);
+
+    expect(catalog.list('acme').map(({ id }) => id)).toEqual(['seq-1', 'seq-2']);
+    expect(milestones.list('acme').map(({ id }) => id)).toEqual(['trg-1', 'trg-2']);
+    expect(catalog.triggers('acme')).toHaveLength(4);
+    expect(catalog.count).toBe(2);
+    expect(catalog.get('acme', 'trg-1')).toBeUndefined();
+    expect(milestones.get('acme', 'seq-1')).toBeUndefined();
+    expect(await catalog.remove('acme', 'trg-1')).toEqual({ ok: false, reason: 'not_found' });
+    expect(await milestones.remove('acme', 'seq-1')).toEqual({ ok: false, reason: 'not_found' });
+    expect(catalog.trigger('acme', 'trg-1')).toMatchObject({ kind: 'milestone' });
+    expect(catalog.trigger('acme', 'seq-1')).not.toHaveProperty('kind');
+  });
+
+  it.each([
+    { what: 'a lower threshold', change: { scoreThreshold: 5 }, startsAnew: true },
+    { what: 'another event type', change: { eventType: 'buy' }, startsAnew: true },
+    { what: 'an activation', change: { active: true }, startsAnew: true },
+    { what: 'another name', change: { name: 'renamed' }, startsAnew: false },
+    { what: 'another policy', change: { refire: { mode: 'every' } as const }, startsAnew: false },
+    { what: 'another URL', change: { webhookUrl: 'https://example.com' }, startsAnew: false },
+  ])('M6: with $what count from then on: $startsAnew', async ({ change, startsAnew }) => {
+    const { catalog, store } = movingCatalog();
+    const { milestones } = catalog;
+    await milestones.create(aMilestone({ active: false }));
+    const before = milestones.get('acme', 'trg-1')!.effectiveFrom;
+    const result = await milestones.update('acme', 'trg-1', (current) => ({ ...current, ...change }));
+    const after = milestones.get('acme', 'trg-1')!;
+    expect(result).toEqual({ ok: true, trigger: after });
+    expect(after.effectiveFrom > before).toBe(startsAnew);
+    expect(catalog.effectiveMilestone('acme', 'trg-1')).toEqual(after);
+    expect(store.allTriggers()).toEqual([after]);
+  });
+
+  it('M6: with a deactivation go on to count from where they did', async () => {
+    const { milestones } = movingCatalog().catalog;
+    await milestones.create(aMilestone());
+    const before = milestones.get('acme', 'trg-1')!.effectiveFrom;
+    await milestones.update('acme', 'trg-1', (current) => ({ ...current, active: false }));
+    expect(milestones.get('acme', 'trg-1')?.effectiveFrom).toBe(before);
+  });
+
+  it('have a line in the log for each change, under their own name', async () => {
+    const { catalog, logger } = movingCatalog();
+    await catalog.milestones.create(aMilestone());
+    await catalog.milestones.remove('acme', 'trg-1');
+    expect(logger.entries).toMatchObject([
+      { fields: { triggerId: 'trg-1', kind: 'created', version: 1 }, message: 'a trigger is changed' },
+      { fields: { triggerId: 'trg-1', kind: 'deleted', version: 1 }, message: 'a trigger is changed' },
+    ]);
+    expect(JSON.stringify(logger.entries)).not.toContain(SECRET);
+  });
+
+  it('are as they were at the checkpoint after a restart, until the replay comes to their changes', async () => {
+    const store = new SimulatedStore();
+    const first = openCatalog(store, 7);
+    await first.milestones.create(aMilestone());
+    await first.milestones.update('acme', 'trg-1', (current) => ({ ...current, scoreThreshold: 50 }));
+    const matcher = new Matcher(WIDE_LIMITS);
+    const second = new Catalog({
+      matcher,
+      store: store.crashedAfter(2),
+      sequencesPerOuMax: 10,
+      currentPosition: () => 0,
+      currentMark: () => null,
+      logger: recordingLogger(),
+    });
+    second.load(0);
+    expect(second.effectiveMilestone('acme', 'trg-1')).toBeUndefined();
+    expect(second.milestones.get('acme', 'trg-1')?.scoreThreshold).toBe(50);
+    expect(await second.milestones.create(aMilestone({ id: 'trg-2' }))).toEqual({
+      ok: false,
+      reason: 'unavailable',
+    });
+    second.replayThrough(7);
+    expect(second.effectiveMilestone('acme', 'trg-1')?.scoreThreshold).toBe(50);
   });
 });

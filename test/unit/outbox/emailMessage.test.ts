@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Fire } from '../../../src/model/fire.ts';
 import { emailMessage } from '../../../src/outbox/emailMessage.ts';
-import { aFire, aSequence } from '../../support/outbox.ts';
+import { aFire, aMilestone, aMilestoneFire, aSequence } from '../../support/outbox.ts';
 
 const write = (fire = aFire(), sequence = aSequence()) =>
   emailMessage(fire, sequence, 'sales@example.com', 'example.com');
@@ -150,5 +150,45 @@ describe('the email about a fire', () => {
     expect(write().headers).not.toHaveProperty('X-Sequence-Triggers-Sample');
     expect(write().text).not.toContain('sample');
     expect(write().html).not.toContain('sample');
+  });
+});
+
+describe('the email about a lead that reached a score', () => {
+  const event = { id: '<e1>', type: 'sign & up', timeMicros: 1_714_557_660_250_000 };
+  const fire = aMilestoneFire({ eventTypes: [event.type], events: [event] });
+  const write = (milestone = aMilestone()) =>
+    emailMessage(fire, milestone, 'sales@example.com', 'example.com');
+
+  it('names the lead, the trigger, the score and the event', () => {
+    const { subject, text, html } = write();
+    expect(subject).toBe('Lead lead-1 reached Hot lead');
+    expect(text.split('\n')).toEqual([
+      'Lead: lead-1',
+      'Trigger: Hot lead',
+      'Score: 120 (the threshold is 100)',
+      'Event:',
+      '1. sign & up',
+      '   2024-05-01 10:01:00 UTC, id <e1>',
+      '',
+    ]);
+    expect(seen(html)).toEqual([
+      'Lead',
+      'lead-1',
+      'Trigger',
+      'Hot lead',
+      'Score',
+      '120 (the threshold is 100)',
+      'Event',
+      '1',
+      'sign &amp; up',
+      '2024-05-01 10:01:00 UTC',
+      '&lt;e1&gt;',
+    ]);
+  });
+
+  it('has the words of the customer first, and his subject', () => {
+    const { subject, text } = write(aMilestone({ emailSubject: 'Now', emailMessage: 'Call them.' }));
+    expect(subject).toBe('Now');
+    expect(text.startsWith('Call them.\n\nLead: lead-1\n')).toBe(true);
   });
 });

@@ -1,8 +1,17 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Fire } from '../../../src/model/fire.ts';
+import { HistoryStore } from '../../../src/store/history.ts';
 import { StateStore } from '../../../src/store/states.ts';
-import { aDataDir, aDelivery, aFire, openStores, type Stores } from '../../support/outbox.ts';
+import {
+  aDataDir,
+  aDelivery,
+  aFire,
+  aMilestone,
+  aMilestoneFire,
+  openStores,
+  type Stores,
+} from '../../support/outbox.ts';
 
 let dir: ReturnType<typeof aDataDir>;
 let stores: Stores;
@@ -170,5 +179,68 @@ describe('reading fires', () => {
       }),
       { numRuns: 200 },
     );
+  });
+});
+
+describe('fires of milestone triggers', () => {
+  const crossing = (id: string, change: Partial<Fire> = {}) => ({
+    fire: aMilestoneFire({ id, ...change }),
+    deliveries: [aDelivery({ id: `del-${id}`, fireId: id, sequenceId: change.sequenceId ?? 'trg-1' })],
+  });
+  const idsOf = (query: Partial<Parameters<Stores['fires']['listFires']>[1]>) => {
+    const { fires, total } = stores.fires.listFires('acme', { page: 1, limit: 10, ...query });
+    expect(total).toBe(fires.length);
+    return fires.map(({ id }) => id);
+  };
+
+  it('are stored whole, and listed apart from those of sequences by the same filters', async () => {
+    await stores.fires.commitFires([
+      entry('fire-s'),
+      crossing('fire-1', { firedAtMicros: 1 }),
+      crossing('fire-2', { firedAtMicros: 2, leadId: 'ada' }),
+      crossing('fire-3', { firedAtMicros: 3, sequenceId: 'trg-2' }),
+      crossing('fire-x', { isSample: true }),
+    ]).flushed;
+    expect(stores.fires.fire('acme', 'fire-1')).toEqual(aMilestoneFire({ id: 'fire-1', firedAtMicros: 1 }));
+    expect(stores.fires.fire('other', 'fire-1')).toBeUndefined();
+    expect(idsOf({})).toEqual(['fire-s']);
+    expect(idsOf({ kind: 'milestone' })).toEqual(['fire-3', 'fire-2', 'fire-1']);
+    expect(idsOf({ kind: 'milestone', sequenceId: 'trg-1' })).toEqual(['fire-2', 'fire-1']);
+    expect(idsOf({ kind: 'milestone', leadId: 'ada' })).toEqual(['fire-2']);
+    expect(idsOf({ kind: 'milestone', fromMicros: 2, toMicros: 2 })).toEqual(['fire-2']);
+    expect(idsOf({ sequenceId: 'trg-1' })).toEqual([]);
+    expect(stores.deliveries.listDeliveries('acme', { page: 1, limit: 10 }).total).toBe(5);
+  });
+
+  it('go with the history as others do, and keep their deleted trigger until then', async () => {
+    const old = { streamSequence: 1, firedAtMicros: 5_000 };
+    const unsent = aMilestoneFire({ id: 'fire-2', sequenceId: 'trg-2', ...old });
+    await stores.fires.commitFires([crossing('fire-1', old), { fire: unsent, deliveries: [] }]).flushed;
+    const states = new StateStore(stores.environment);
+    const history = new HistoryStore(stores.environment, { ...stores, states });
+    for (const milestone of [aMilestone(), aMilestone({ id: 'trg-2' })]) {
+      await states.recordChange({ position: 0, before: null, after: milestone }, null);
+      await states.recordChange({ position: 0, before: milestone, after: null }, null);
+    }
+    const stream = {
+      name: 'EVENTS',
+      created: 'then',
+      sequence: 9,
+      messageArrivalMicros: 9,
+      messageDigest: '',
+    };
+    const checkpoint = { position: 9, clockMicros: 9, silentBefore: [], changes: 4, stream };
+    await states.putCheckpoint(checkpoint, checkpoint);
+    expect(history.oldestFireMs()).toBe(5);
+    expect((await history.removeSequencesStep(null)).removed).toBe(0);
+    expect(states.triggerOf('acme', 'trg-1')).toEqual(aMilestone());
+
+    const [delivery] = stores.deliveries.listDeliveries('acme', { page: 1, limit: 10 }).deliveries;
+    await stores.deliveries.giveUp(stores.deliveries.laneOf(delivery!), 10_000, new Set(), 'old', 10);
+    const { removed } = await history.removeStep(null, 10_000);
+    expect(removed).toEqual({ fires: 2, deliveries: 1, attempts: 0 });
+    expect(idsOf({ kind: 'milestone' })).toEqual([]);
+    expect((await history.removeSequencesStep(null)).removed).toBe(2);
+    expect(states.triggerOf('acme', 'trg-1')).toBeUndefined();
   });
 });

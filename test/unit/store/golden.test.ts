@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Matcher } from '../../../src/matcher/matcher.ts';
 import type { LeadEvent } from '../../../src/model/event.ts';
+import { milestoneDefinitionOf } from '../../../src/model/milestone.ts';
 import { definitionOf } from '../../../src/model/sequence.ts';
 import { packRow, unpackRow } from '../../../src/store/environment.ts';
-import { aSequence } from '../../support/outbox.ts';
+import { aMilestone, aSequence } from '../../support/outbox.ts';
 
 /**
  * Bytes as version 1 wrote them, beside what they say. They stay as they are when a format changes: a new
@@ -62,5 +63,48 @@ describe('version 1 on disk', () => {
     expect(outcome.kind === 'held' && outcome.completions.map(({ suppressed }) => suppressed)).toEqual([
       'once_per_lead',
     ]);
+  });
+});
+
+/** As the first version with milestone triggers wrote them. */
+interface MilestoneGolden {
+  readonly rows: Readonly<
+    Record<string, { readonly version: number; readonly decoded: unknown; readonly hex: string }>
+  >;
+  /** A lead under the sequence above, and a milestone trigger `trg-1` at 100 with a cooldown of two hours. */
+  readonly lead: { readonly events: readonly LeadEvent[]; readonly hex: string };
+}
+
+const milestones = JSON.parse(
+  readFileSync(new URL('../../golden/milestones-v1.json', import.meta.url), 'utf8'),
+) as MilestoneGolden;
+
+describe('milestone triggers on disk', () => {
+  it.each(Object.entries(milestones.rows))(
+    'in a row of %s are read as they were meant, and written alike',
+    (_table, { version, decoded, hex }) => {
+      expect(unpackRow(Buffer.from(hex, 'hex'), [version])).toEqual(decoded);
+      expect(hexOf(packRow(version, decoded))).toBe(hex);
+    },
+  );
+
+  it('and the scores of a lead are read to the same state, and written alike', () => {
+    const withTrigger = () => {
+      const matcher = aMatcher();
+      const refire = { mode: 'cooldown', cooldownSeconds: 7_200 } as const;
+      matcher.setMilestone(milestoneDefinitionOf(aMilestone({ ou: 'ou', refire })));
+      return matcher;
+    };
+    const grown = withTrigger();
+    for (const event of milestones.lead.events) grown.apply(event);
+    expect(hexOf(grown.encodeLead('ou', 'ada')!)).toBe(milestones.lead.hex);
+    const loaded = withTrigger();
+    loaded.loadLead('ou', 'ada', Buffer.from(milestones.lead.hex, 'hex'));
+    expect(hexOf(loaded.encodeLead('ou', 'ada')!)).toBe(milestones.lead.hex);
+    // The score is that of the newest event, and the last crossing that fired was less than two hours before.
+    const last = milestones.lead.events.at(-1)!;
+    const again = { ...last, id: 'e9', timeMicros: last.timeMicros + 1, streamSequence: 9, score: 100 };
+    expect(loaded.standingOf('ou', 'ada', 'trg-1')?.score).toBe(7.5);
+    expect(loaded.apply(again)).toMatchObject({ kind: 'held', crossings: [{ suppressed: 'cooldown' }] });
   });
 });

@@ -219,11 +219,11 @@ describe('a deleted sequence', () => {
     await checkpointAt(store, 100);
     await store.fires.commitFires([entry('fire-1', [], { sequenceId: 'seq-gone' })]).flushed;
     expect(await removeSequences()).toBe(1);
-    expect(store.states.sequenceOf('acme', 'seq-other')).toBeUndefined();
-    expect(store.states.sequenceOf('acme', 'seq-gone')).toEqual(sequence);
+    expect(store.states.triggerOf('acme', 'seq-other')).toBeUndefined();
+    expect(store.states.triggerOf('acme', 'seq-gone')).toEqual(sequence);
     await removeOld(store);
     expect(await removeSequences()).toBe(1);
-    expect(store.states.sequenceOf('acme', 'seq-gone')).toBeUndefined();
+    expect(store.states.triggerOf('acme', 'seq-gone')).toBeUndefined();
   });
 
   it('is kept as long as a delivery is of it', async () => {

@@ -7,7 +7,7 @@ import { partitionOf } from '../../../src/model/partition.ts';
 import type { Sequence } from '../../../src/model/sequence.ts';
 import { type Environment, openEnvironment, packRow } from '../../../src/store/environment.ts';
 import { StateStore } from '../../../src/store/states.ts';
-import { aSequence } from '../../support/outbox.ts';
+import { aMilestone, aSequence } from '../../support/outbox.ts';
 
 let directory: string;
 let environment: Environment;
@@ -105,9 +105,28 @@ describe('the state store', () => {
     const store = new StateStore(environment);
     await store.recordChange({ position: 1, before: null, after: sequence('seq-1') }, null);
     await store.recordChange({ position: 2, before: sequence('seq-1'), after: null }, null);
-    expect(store.allSequences()).toEqual([]);
-    expect(store.sequenceOf('ou', 'seq-1')?.name).toBe('seq-1');
-    expect(store.sequenceOf('other', 'seq-1')).toBeUndefined();
+    expect(store.allTriggers()).toEqual([]);
+    expect(store.triggerOf('ou', 'seq-1')?.name).toBe('seq-1');
+    expect(store.triggerOf('other', 'seq-1')).toBeUndefined();
+  });
+
+  it('keeps milestone triggers among the sequences, in rows that a program from before them refuses', async () => {
+    const store = new StateStore(environment);
+    const milestone = aMilestone({ ou: 'ou' });
+    await store.recordChange({ position: 1, before: null, after: sequence('seq-1') }, null);
+    await store.recordChange({ position: 2, before: null, after: milestone }, null);
+    const again = new StateStore(environment);
+    expect(again.allTriggers()).toEqual([sequence('seq-1'), milestone]);
+    expect(again.changesSinceCheckpoint().map(({ after }) => after)).toEqual([sequence('seq-1'), milestone]);
+    const versions = (table: string) => [...environment.table(table).getRange()].map(({ value }) => value[0]);
+    expect([versions('sequences'), versions('changes')]).toEqual([
+      [1, 2],
+      [1, 2],
+    ]);
+    await again.recordChange({ position: 3, before: milestone, after: null }, null);
+    expect(again.allTriggers()).toEqual([sequence('seq-1')]);
+    expect(again.triggerOf('ou', 'trg-1')).toEqual(milestone);
+    expect(versions('deleted_sequences')).toEqual([2]);
   });
 
   it('never lowers the mark of how far it reaches, whoever writes after whom', async () => {
@@ -146,7 +165,7 @@ describe('the state store', () => {
       });
     await environment.write(() => undefined);
     await environment.flushed();
-    expect(store.allSequences().length).toBe(1);
+    expect(store.allTriggers().length).toBe(1);
     expect(acknowledged).toBe(false);
     flush();
     await recorded;

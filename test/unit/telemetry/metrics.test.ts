@@ -8,6 +8,7 @@ const nothing = {
   replayed: 0,
   fires: 0,
   staleFires: 0,
+  milestoneFires: 0,
   suppressed: { once_per_lead: 0, cooldown: 0 },
   rejected: {},
 };
@@ -49,6 +50,7 @@ describe('metrics', () => {
         duplicate: 2,
         fires: 3,
         staleFires: 1,
+        milestoneFires: 2,
         suppressed: { once_per_lead: 1, cooldown: 4 },
         rejected: { not_json: 6 },
       },
@@ -63,6 +65,7 @@ describe('metrics', () => {
     expect(value('events_rejected_total{reason="not_json"}')).toBe('6');
     expect(value('fires_total{stale="false"}')).toBe('2');
     expect(value('fires_total{stale="true"}')).toBe('1');
+    expect(value('milestone_fires_total')).toBe('2');
     expect(value('completions_suppressed_total{reason="cooldown"}')).toBe('4');
     expect(value('batch_messages_sum')).toBe('14');
     expect(value('batch_duration_seconds_count')).toBe('2');

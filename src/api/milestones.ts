@@ -1,0 +1,99 @@
+import type { Milestone } from '../model/milestone.ts';
+import { iso } from './deliveryView.ts';
+import { type Route, route } from './endpoint.ts';
+import { createMilestone, fireModeOf, patchMilestone } from './milestoneChanges.ts';
+import * as contract from './milestoneContract.ts';
+import { simulationRoutes } from './milestoneSimulations.ts';
+import type { ApiPorts, CatalogRefusal } from './ports.ts';
+import { notFound, Problem, unavailable } from './problem.ts';
+import { rotateSecret } from './triggerChanges.ts';
+import { refuseForbiddenUrl } from './triggerChecks.ts';
+
+type MilestonePorts = Pick<ApiPorts, 'milestones' | 'checkWebhookUrl' | 'nowMs' | 'sequencesPerOuMax'>;
+
+/** `/triggers`: create, read, change, delete and try the milestone triggers of the OU. */
+export function milestoneRoutes(ports: MilestonePorts): readonly Route[] {
+  const { milestones, nowMs } = ports;
+  return [
+    route(contract.listMilestones, async ({ ou }) => {
+      return { triggers: (await milestones.list(ou)).map(milestoneView) };
+    }),
+
+    route(contract.createMilestone, async ({ ou, body, context }) => {
+      await refuseForbiddenUrl(ports, body.webhook_url);
+      const result = await milestones.create(createMilestone(ou, body, nowMs()));
+      if (!result.ok) throw refusal(result, ports);
+      context.header('location', `/triggers/${result.trigger.id}`);
+      return viewWithSecret(result.trigger);
+    }),
+
+    route(contract.getMilestone, async ({ ou, id }) => {
+      const milestone = await milestones.get(ou, id);
+      if (milestone === undefined) throw notFound('trigger');
+      return milestoneView(milestone);
+    }),
+
+    ...[contract.putMilestone, contract.patchMilestone].map((change) =>
+      route(change, async ({ ou, id, body }) => {
+        await refuseForbiddenUrl(ports, body.webhook_url);
+        const now = nowMs();
+        const result = await milestones.update(ou, id, (current) => patchMilestone(current, body, now));
+        if (!result.ok) throw refusal(result, ports);
+        return milestoneView(result.trigger);
+      }),
+    ),
+
+    route(contract.deleteMilestone, async ({ ou, id }) => {
+      const result = await milestones.remove(ou, id);
+      if (!result.ok) throw refusal(result, ports);
+      return null;
+    }),
+
+    route(contract.rotateSecret, async ({ ou, id }) => {
+      const now = nowMs();
+      const result = await milestones.update(ou, id, (current) => rotateSecret(current, now));
+      if (!result.ok) throw refusal(result, ports);
+      return viewWithSecret(result.trigger);
+    }),
+
+    ...simulationRoutes(ports),
+  ];
+}
+
+function refusal(refused: CatalogRefusal, ports: Pick<ApiPorts, 'sequencesPerOuMax'>): Problem {
+  switch (refused.reason) {
+    case 'not_found':
+      return notFound('trigger');
+    case 'limit': {
+      const limit = ports.sequencesPerOuMax.toLocaleString('en-US');
+      return new Problem(409, `There are ${limit} triggers already, which is the limit; delete one first.`);
+    }
+    case 'unavailable':
+      return unavailable('Triggers cannot be changed at this moment; try again shortly.');
+  }
+}
+
+/** A milestone trigger as every answer shows it: all fields, null where absent, no secret. */
+function milestoneView(milestone: Milestone): contract.MilestoneView {
+  return {
+    id: milestone.id,
+    name: milestone.name,
+    score_threshold: milestone.scoreThreshold,
+    event_type: milestone.eventType,
+    webhook_url: milestone.webhookUrl,
+    emails: milestone.emails,
+    email_subject: milestone.emailSubject,
+    email_preheader: milestone.emailPreheader,
+    email_message: milestone.emailMessage,
+    active: milestone.active,
+    ...fireModeOf(milestone.refire),
+    version: milestone.version,
+    created_at: iso(milestone.createdAtMs),
+    updated_at: iso(milestone.updatedAtMs),
+  };
+}
+
+/** Only for the two answers that hand out a new secret. */
+function viewWithSecret(milestone: Milestone) {
+  return { ...milestoneView(milestone), webhook_secret: milestone.webhookSecret };
+}
