@@ -1,5 +1,6 @@
 import type { LeadEvent } from '../../src/model/event.ts';
 import type { SequenceDefinition } from '../../src/model/sequence.ts';
+import { labelsOf } from '../../src/model/step.ts';
 import type { Engine, Match } from './engine.ts';
 
 /** The latest start from which some first steps are complete, as a list from the last of those steps back. */
@@ -28,7 +29,7 @@ export class NaiveEngine implements Engine {
   constructor(sequences: readonly SequenceDefinition[]) {
     for (const sequence of sequences) {
       if (!sequence.ordered) throw new Error(`${sequence.id} is unordered, which is not written here`);
-      for (const type of new Set(sequence.eventTypes)) {
+      for (const type of new Set(labelsOf(sequence.eventTypes))) {
         const listing = this.sequencesByType.get(type);
         if (listing === undefined) this.sequencesByType.set(type, [sequence]);
         else listing.push(sequence);

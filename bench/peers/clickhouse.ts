@@ -1,5 +1,6 @@
 import type { LeadEvent, LeadId } from '../../src/model/event.ts';
 import type { SequenceDefinition } from '../../src/model/sequence.ts';
+import { labelsOf } from '../../src/model/step.ts';
 import { peerPackage } from './installed.ts';
 import type { BatchEngine } from './run.ts';
 
@@ -70,7 +71,7 @@ function rowsOf(events: readonly LeadEvent[]): Buffer {
 }
 
 function queryOf(sequences: readonly SequenceDefinition[], mode: FunnelMode): string {
-  const types = new Set(sequences.flatMap(({ eventTypes }) => eventTypes));
+  const types = new Set(sequences.flatMap(({ eventTypes }) => labelsOf(eventTypes)));
   const columns = sequences.map((sequence) => `${funnelOf(sequence, mode)} = ${sequence.eventTypes.length}`);
   return `SELECT arrayJoin(arrayFilter((position, done) -> done, range(${columns.length}), completed)), lead_id
     FROM (
@@ -82,7 +83,7 @@ function queryOf(sequences: readonly SequenceDefinition[], mode: FunnelMode): st
 
 function funnelOf({ eventTypes, windowMicros }: SequenceDefinition, mode: FunnelMode): string {
   const parameters = mode === 'default' ? windowMicros : `${windowMicros}, '${mode}'`;
-  const conditions = eventTypes.map((type) => `event_type = ${quoted(type)}`);
+  const conditions = labelsOf(eventTypes).map((type) => `event_type = ${quoted(type)}`);
   return `windowFunnel(${parameters})(time_micros, ${conditions.join(', ')})`;
 }
 

@@ -1,5 +1,6 @@
 import type { LeadEvent, LeadId } from '../../src/model/event.ts';
 import type { SequenceDefinition } from '../../src/model/sequence.ts';
+import { labelsOf } from '../../src/model/step.ts';
 import { peerPackage } from './installed.ts';
 import type { BatchEngine } from './run.ts';
 
@@ -70,10 +71,11 @@ function append(appender: Appender, events: readonly LeadEvent[]): void {
 }
 
 function queryOf({ eventTypes, windowMicros }: SequenceDefinition): string {
-  const last = eventTypes.length - 1;
+  const labels = labelsOf(eventTypes);
+  const last = labels.length - 1;
   const eventsOfType = (step: number) =>
-    `(FROM events WHERE event_type = '${eventTypes[step]!.replaceAll("'", "''")}') AS step${step}`;
-  const joins = eventTypes
+    `(FROM events WHERE event_type = '${labels[step]!.replaceAll("'", "''")}') AS step${step}`;
+  const joins = labels
     .map((_, step) => step)
     .slice(0, last)
     .reverse()

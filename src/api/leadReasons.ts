@@ -1,5 +1,6 @@
 import type { Sequence } from '../model/sequence.ts';
 import type { LeadStanding } from '../model/standing.ts';
+import { labelsOf } from '../model/step.ts';
 import { formatMicros } from '../model/time.ts';
 
 /** Why the last completion did not fire. Derived: no completion notes by which policy it was judged. */
@@ -75,6 +76,7 @@ function orderReasons({ cameTooEarly, filled, missing }: LeadStanding): readonly
 function waitingFor({ ordered, eventTypes }: Sequence, { missing, untilMicros }: LeadStanding): string {
   const until = formatMicros(untilMicros ?? 0);
   if (missing.length > 0) return `It waits for ${missing.join(ordered ? ', then ' : ', ')}, until ${until}.`;
-  const last = ordered ? (eventTypes.at(-1) ?? '') : eventTypes.join(' or ');
+  const labels = labelsOf(eventTypes);
+  const last = ordered ? (labels.at(-1) ?? '') : labels.join(' or ');
   return `All steps were filled before the sequence was created, changed or activated; it waits for another ${last}, until ${until}.`;
 }

@@ -2,20 +2,29 @@ import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { OuId } from '../model/event.ts';
 import type { Refire, Sequence } from '../model/sequence.ts';
+import { stepsOf } from '../model/step.ts';
+import { type FieldError, invalid } from './problem.ts';
 import type { NewSequence, SequencePatch } from './sequenceSchema.ts';
 import { clearable, newWebhookSecret, nextVersion } from './triggerChanges.ts';
+import { expectation } from './validation.ts';
 import { windowLabel } from './windowLabel.ts';
 
-/** A new sequence from a checked body; the catalog fills in `effectiveFrom`. */
+/**
+ * A new sequence from a checked body; the catalog fills in `effectiveFrom`.
+ *
+ * @throws Problem when fields do not go together.
+ */
 export function createSequence(ou: OuId, body: NewSequence, nowMs: number): Sequence {
-  return {
+  return inAccord({
     ou,
     id: `seq-${randomBytes(12).toString('hex')}`,
     name: body.name,
     eventTypes: body.event_types,
+    exclude: body.exclude ?? [],
     windowSeconds: body.window_seconds,
     windowUnit: body.window_unit ?? windowLabel(body.window_seconds),
     ordered: body.ordered ?? false,
+    maxGapSeconds: body.max_gap_seconds ?? null,
     webhookUrl: body.webhook_url ?? null,
     webhookSecret: newWebhookSecret(),
     previousWebhookSecrets: [],
@@ -30,19 +39,25 @@ export function createSequence(ou: OuId, body: NewSequence, nowMs: number): Sequ
     version: 1,
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
-  };
+  });
 }
 
-/** The sequence with the patch applied; the very same object where the patch changes nothing. */
+/**
+ * The sequence with the patch applied; the very same object where the patch changes nothing.
+ *
+ * @throws Problem when fields do not go together.
+ */
 export function patchSequence(current: Sequence, patch: SequencePatch, nowMs: number): Sequence {
   const windowSeconds = patch.window_seconds ?? current.windowSeconds;
   const patched: Sequence = {
     ...current,
     name: patch.name ?? current.name,
     eventTypes: patch.event_types ?? current.eventTypes,
+    exclude: patch.exclude === undefined ? current.exclude : (patch.exclude ?? []),
     windowSeconds,
     windowUnit: patchedWindowUnit(current, patch, windowSeconds),
     ordered: patch.ordered === undefined ? current.ordered : (patch.ordered ?? false),
+    maxGapSeconds: clearable(patch.max_gap_seconds, current.maxGapSeconds),
     webhookUrl: clearable(patch.webhook_url, current.webhookUrl),
     emails: patch.emails === undefined ? current.emails : (patch.emails ?? []),
     emailSubject: clearable(patch.email_subject, current.emailSubject),
@@ -52,7 +67,24 @@ export function patchSequence(current: Sequence, patch: SequencePatch, nowMs: nu
     refire: patch.refire === undefined ? current.refire : refireOf(patch.refire),
     maxFireDelaySeconds: clearable(patch.max_fire_delay_seconds, current.maxFireDelaySeconds),
   };
-  return isDeepStrictEqual(patched, current) ? current : nextVersion(patched, nowMs);
+  return isDeepStrictEqual(patched, current) ? current : nextVersion(inAccord(patched), nowMs);
+}
+
+/** The sequence itself, unless fields that are fine each alone contradict each other. */
+function inAccord(sequence: Sequence): Sequence {
+  const { eventTypes, exclude, maxGapSeconds, ordered } = sequence;
+  const errors: FieldError[] = [];
+  const types = new Set(stepsOf(eventTypes).flatMap((step) => step.types));
+  for (const [index, type] of exclude.entries()) {
+    if (!types.has(type)) continue;
+    errors.push({ path: `exclude[${index}]`, message: expectation('a type that no step has', type) });
+  }
+  if (maxGapSeconds !== null && !ordered) {
+    const message = expectation('left out, or null, unless ordered is true', maxGapSeconds);
+    errors.push({ path: 'max_gap_seconds', message });
+  }
+  if (errors.length > 0) throw invalid(errors, 'body');
+  return sequence;
 }
 
 /** A label that a user gave stays until it is changed or cleared; a derived one follows the window. */

@@ -2,14 +2,21 @@ import { z } from 'zod';
 import { count, instant, noFields, noParameters } from './commonSchema.ts';
 import { endpoint, jsonBody, optionalJsonBody, type Shown } from './endpoint.ts';
 import { newSequence, refireMode, sequencePatch } from './sequenceSchema.ts';
+import { stepShown } from './stepSchema.ts';
 
 const fields = {
   id: z.string(),
   name: z.string(),
-  event_types: z.array(z.string()).meta({ description: 'The steps; a type may stand more than once.' }),
+  event_types: z.array(stepShown).meta({ description: 'The steps; a type may stand more than once.' }),
+  exclude: z.array(z.string()).nullable().meta({
+    description: 'None of these lies between the first and the last event of a match.',
+  }),
   window_seconds: count.meta({ description: 'From the first to the last event at most, inclusive.' }),
   window_unit: z.string().meta({ description: 'A label of the window, such as "7 days".' }),
   ordered: z.boolean(),
+  max_gap_seconds: count.nullable().meta({
+    description: 'Between neighbouring steps of an ordered sequence at most; null: no limit.',
+  }),
   webhook_url: z.string().nullable(),
   emails: z.array(z.string()),
   email_subject: z.string().nullable(),
@@ -41,10 +48,16 @@ export type SequenceView = Shown<z.infer<typeof sequence>>;
 const EXAMPLE: SequenceView = {
   id: 'seq-51d0',
   name: 'Ready to buy',
-  event_types: ['pricing_page', 'whitepaper', 'demo_request'],
+  event_types: [
+    'pricing_page',
+    { any_of: ['whitepaper', 'webinar'], where: { 'metadata.topic': { in: ['plans', 'security'] } } },
+    'demo_request',
+  ],
+  exclude: ['purchase'],
   window_seconds: 604_800,
   window_unit: '7 days',
   ordered: true,
+  max_gap_seconds: 259_200,
   webhook_url: 'https://example.com/hook',
   emails: [],
   email_subject: null,
@@ -94,8 +107,10 @@ export const createSequence = endpoint({
     body: {
       name: EXAMPLE.name,
       event_types: EXAMPLE.event_types,
+      exclude: EXAMPLE.exclude,
       window_seconds: EXAMPLE.window_seconds,
       ordered: true,
+      max_gap_seconds: EXAMPLE.max_gap_seconds,
       webhook_url: EXAMPLE.webhook_url,
     },
     answer: { ...EXAMPLE, webhook_secret: SECRET_EXAMPLE },

@@ -1,8 +1,7 @@
 import { z } from 'zod';
+import { eventTypes, excludedTypes } from './stepSchema.ts';
 import { deliveryFields, flag, triggerName, YEAR_SECONDS } from './triggerFields.ts';
-import { exactObject, integer, listOf, textOfBytes, textOfCharacters } from './validation.ts';
-
-const eventTypes = listOf(textOfBytes({ min: 1, max: 128 }), 1, 20, 'event types');
+import { exactObject, integer, textOfCharacters } from './validation.ts';
 
 export const refireMode = z.enum(['every', 'once_per_lead', 'cooldown'], {
   error: '"every", "once_per_lead" or "cooldown"',
@@ -31,7 +30,8 @@ const refire = exactObject({
 const required = {
   name: triggerName,
   event_types: eventTypes.meta({
-    description: 'The steps, each of 1 to 128 bytes. A type may stand more than once.',
+    description:
+      'The steps, 40 at most with their counts written out. A type, of 1 to 128 bytes, may stand more than once.',
   }),
   window_seconds: integer(1, YEAR_SECONDS).meta({
     description: 'From the first to the last event at most, inclusive.',
@@ -42,6 +42,13 @@ const optional = {
   window_unit: textOfCharacters({ min: 1, max: 50 }).nullish(),
   ordered: flag.nullish().meta({
     description: 'Whether the events have to come in the order of the steps; otherwise false.',
+  }),
+  exclude: excludedTypes.nullish().meta({
+    description:
+      'None of these lies between the first and the last event of a match. Types of a step cannot be among them.',
+  }),
+  max_gap_seconds: integer(1, YEAR_SECONDS).nullish().meta({
+    description: 'With `ordered`, and only then: between neighbouring steps at most, inclusive.',
   }),
   ...deliveryFields,
   refire: refire.nullish().meta({

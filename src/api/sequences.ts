@@ -5,6 +5,7 @@ import type { ApiPorts, CatalogRefusal } from './ports.ts';
 import { notFound, Problem, unavailable } from './problem.ts';
 import { createSequence, patchSequence } from './sequenceChanges.ts';
 import * as contract from './sequenceContract.ts';
+import { entryView } from './stepSchema.ts';
 import { rotateSecret } from './triggerChanges.ts';
 import { refuseForbiddenUrl } from './triggerChecks.ts';
 
@@ -84,10 +85,12 @@ function sequenceView(sequence: Sequence): contract.SequenceView {
   return {
     id: sequence.id,
     name: sequence.name,
-    event_types: sequence.eventTypes,
+    event_types: sequence.eventTypes.map(entryView),
+    exclude: sequence.exclude.length === 0 ? null : sequence.exclude,
     window_seconds: sequence.windowSeconds,
     window_unit: sequence.windowUnit,
     ordered: sequence.ordered,
+    max_gap_seconds: sequence.maxGapSeconds,
     webhook_url: sequence.webhookUrl,
     emails: sequence.emails,
     email_subject: sequence.emailSubject,

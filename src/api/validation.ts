@@ -145,6 +145,9 @@ function hasRefusedCharacter({ characters }: TextRule, value: string): boolean {
   return characters === 'line' ? CONTROL.test(value) : value.includes('\0');
 }
 
+/** A number that JSON can hold. */
+export const finiteNumber = z.number({ error: 'a number' });
+
 /** An integer within bounds, both included. */
 export function integer(min: number, max: number) {
   const error = `an integer from ${min} to ${max.toLocaleString('en-US')}`;

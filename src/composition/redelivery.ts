@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { RedeliveryPort } from '../api/ports.ts';
 import type { Config } from '../config/schema.ts';
 import type { Fire } from '../model/fire.ts';
+import { labelsOf, stepsOf } from '../model/step.ts';
 import { isMilestone, type Trigger } from '../model/trigger.ts';
 import { planDeliveries } from '../outbox/plan.ts';
 import type { DeliveryPlace } from '../store/deliveries.ts';
@@ -86,7 +87,8 @@ const SAMPLE_TYPE = 'sample_event';
 function sampleFire(trigger: Trigger, nowMs: number): Fire {
   const { ou, id: sequenceId, name, version } = trigger;
   const eventTypes = isMilestone(trigger) ? [trigger.eventType ?? SAMPLE_TYPE] : trigger.eventTypes;
-  const timeMicros = (index: number) => (nowMs - (eventTypes.length - 1 - index) * 1000) * 1000;
+  const steps = stepsOf(eventTypes);
+  const timeMicros = (index: number) => (nowMs - (steps.length - 1 - index) * 1000) * 1000;
   return {
     id: `sample-${randomUUID()}`,
     ou,
@@ -94,10 +96,10 @@ function sampleFire(trigger: Trigger, nowMs: number): Fire {
     sequenceName: name,
     sequenceVersion: version,
     leadId: 'sample-lead',
-    eventTypes,
-    events: eventTypes.map((type, index) => ({
+    eventTypes: labelsOf(eventTypes),
+    events: steps.map(({ types }, index) => ({
       id: `sample-event-${index + 1}`,
-      type,
+      type: types[0]!,
       timeMicros: timeMicros(index),
     })),
     completedAtMicros: nowMs * 1000,

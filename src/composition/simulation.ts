@@ -1,10 +1,11 @@
 import type { IngestEvent, SimulateResult, SimulationPort } from '../api/ports.ts';
 import type { Config } from '../config/schema.ts';
-import { holdingsOf, Simulation, type SimulationSetup } from '../engine/simulation.ts';
+import { holdingsOf, keyOf, Simulation, type SimulationSetup } from '../engine/simulation.ts';
 import type { LeadEvent, LeadId, OuId } from '../model/event.ts';
 import { parseInstant } from '../model/instant.ts';
 import { definitionOf, type Sequence } from '../model/sequence.ts';
 import type { SimulationReport } from '../model/simulation.ts';
+import { labelOf, type StepTest, stepsOf } from '../model/step.ts';
 import { type Core, matcherLimits } from './core.ts';
 import { runInThread } from './lookBackThread.ts';
 
@@ -122,13 +123,18 @@ function onLead(setup: SimulationSetup, { matcher, catalog }: Core, leadId: Lead
   };
 }
 
-/** The types of a sequence whose events none of the saved sequences has held for as long as its window. */
+/**
+ * What the steps of a sequence ask for that none of the saved sequences has held for as long as its window: events
+ * that are not held, and conditions that events were not judged by when they came.
+ */
 function typesHeldTooShort({ definition }: SimulationSetup, saved: readonly Sequence[]): readonly string[] {
-  const windowMicros = new Map(
-    holdingsOf(saved.map(definitionOf)).map(({ type, windowMicros }) => [type, windowMicros]),
-  );
-  const isShort = (type: string) => (windowMicros.get(type) ?? -1) < definition.windowMicros;
-  return [...new Set(definition.eventTypes)].filter(isShort);
+  const holdings = holdingsOf(saved.map(definitionOf));
+  const windowMicros = new Map(holdings.map((holding) => [keyOf(holding.step), holding.windowMicros]));
+  const isHeld = (step: StepTest) => (windowMicros.get(keyOf(step)) ?? -1) >= definition.windowMicros;
+  const isShort = (step: StepTest) =>
+    !isHeld(step) &&
+    (step.where !== null || !step.types.every((type) => isHeld({ types: [type], where: null })));
+  return [...new Set(stepsOf(definition.eventTypes).filter(isShort).map(labelOf))];
 }
 
 function rangeOf(events: readonly { readonly timeMicros: number }[]): SimulationReport['range'] {

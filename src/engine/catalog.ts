@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Matcher } from '../matcher/matcher.ts';
 import type { StreamMark } from '../model/checkpoint.ts';
 import type { OuId } from '../model/event.ts';
@@ -274,7 +275,7 @@ function startsAnew(before: Trigger, after: Trigger): boolean {
   return (!before.active && after.active) || matchesOtherwise(before, after);
 }
 
-/** Whether a change lets other events complete it: other steps, window or order, another threshold or event type. */
+/** Whether a change lets other events complete it: another match, another threshold or event type. */
 function matchesOtherwise(before: Trigger, after: Trigger): boolean {
   if (isMilestone(before) || isMilestone(after)) {
     if (!isMilestone(before) || !isMilestone(after)) return true;
@@ -283,7 +284,8 @@ function matchesOtherwise(before: Trigger, after: Trigger): boolean {
   return (
     before.ordered !== after.ordered ||
     before.windowSeconds !== after.windowSeconds ||
-    before.eventTypes.length !== after.eventTypes.length ||
-    before.eventTypes.some((type, step) => type !== after.eventTypes[step])
+    before.maxGapSeconds !== after.maxGapSeconds ||
+    !isDeepStrictEqual(before.eventTypes, after.eventTypes) ||
+    !isDeepStrictEqual(before.exclude, after.exclude)
   );
 }

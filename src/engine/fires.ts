@@ -4,6 +4,7 @@ import type { LeadEvent } from '../model/event.ts';
 import type { Fire, FireId } from '../model/fire.ts';
 import type { Milestone } from '../model/milestone.ts';
 import type { Sequence } from '../model/sequence.ts';
+import { labelsOf } from '../model/step.ts';
 import type { Trigger } from '../model/trigger.ts';
 
 /** The row of a completion that fires. */
@@ -15,7 +16,7 @@ export function fireOf(completion: Completion, event: LeadEvent, sequence: Seque
     sequenceName: sequence.name,
     sequenceVersion: sequence.version,
     leadId: event.leadId,
-    eventTypes: sequence.eventTypes,
+    eventTypes: labelsOf(sequence.eventTypes),
     events: completion.events,
     completedAtMicros: completion.completedAtMicros,
     firedAtMicros: event.arrivalMicros,

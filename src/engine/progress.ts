@@ -2,6 +2,7 @@ import { setImmediate as nextLoop } from 'node:timers/promises';
 import type { Insight } from '../matcher/insight.ts';
 import type { Sequence } from '../model/sequence.ts';
 import type { AsOf, SequenceProgress } from '../model/standing.ts';
+import { labelsOf } from '../model/step.ts';
 
 /** Leads looked at before other work gets its chance: some milliseconds at a million leads. */
 export const LEADS_PER_PORTION = 2_000;
@@ -48,7 +49,7 @@ export class ProgressReader {
       const asOf = this.asOf();
       while (!census.count(this.leadsPerPortion)) await nextLoop();
       const { leadsAtStep, leadCount, firedCount } = census;
-      const steps = eventTypes.map((eventType, step) => ({
+      const steps = labelsOf(eventTypes).map((eventType, step) => ({
         eventType,
         leadCount: leadsAtStep[step + 1] ?? 0,
       }));

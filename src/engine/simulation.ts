@@ -4,15 +4,16 @@ import type { LeadEvent, LeadId, Rejection } from '../model/event.ts';
 import type { SequenceDefinition } from '../model/sequence.ts';
 import type { SimulatedFire, SimulationCounts, SimulationOutcome } from '../model/simulation.ts';
 import type { LeadStanding } from '../model/standing.ts';
+import { canonicalWhere, type StepTest, stepsOf } from '../model/step.ts';
 
 /** Fires that a simulation keeps; beyond these it only counts. */
 const FIRES_KEPT_MAX = 100;
 /** Leads counted in one go; nothing else waits for a simulation. */
 const LEADS_PER_COUNT = 1_000_000;
 
-/** For how long the sequences of an OU have events of a type held. */
+/** For how long the sequences of an OU have the events held that a step asks for. */
 export interface Holding {
-  readonly type: string;
+  readonly step: StepTest;
   readonly windowMicros: number;
 }
 
@@ -116,12 +117,12 @@ export class Simulation {
   }
 }
 
-/** A sequence that never fires and has its type held. Its id is none that a sequence can have. */
-function holder({ ou }: SequenceDefinition, { type, windowMicros }: Holding): SequenceDefinition {
+/** A sequence that never fires and has events held. Its id is none that a sequence can have. */
+function holder({ ou }: SequenceDefinition, { step, windowMicros }: Holding): SequenceDefinition {
   return {
     ou,
-    id: `\0${type}`,
-    eventTypes: [type],
+    id: `\0${keyOf(step)}`,
+    eventTypes: [{ ...step, count: 1 }],
     windowMicros,
     ordered: false,
     active: false,
@@ -131,13 +132,21 @@ function holder({ ou }: SequenceDefinition, { type, windowMicros }: Holding): Se
   };
 }
 
-/** The holdings of some sequences, one for each type that any lists. */
+/** The holdings of some sequences, one for each kind of step and each type that any excludes. */
 export function holdingsOf(sequences: Iterable<SequenceDefinition>): Holding[] {
-  const windowMicrosByType = new Map<string, number>();
-  for (const { eventTypes, windowMicros } of sequences) {
-    for (const type of eventTypes) {
-      windowMicrosByType.set(type, Math.max(windowMicros, windowMicrosByType.get(type) ?? 0));
+  const holdings = new Map<string, Holding>();
+  for (const { eventTypes, exclude, windowMicros } of sequences) {
+    const excluded = (exclude ?? []).map((type) => ({ types: [type], where: null }));
+    for (const step of [...stepsOf(eventTypes), ...excluded]) {
+      const key = keyOf(step);
+      const known = holdings.get(key)?.windowMicros ?? 0;
+      holdings.set(key, { step, windowMicros: Math.max(windowMicros, known) });
     }
   }
-  return [...windowMicrosByType].map(([type, windowMicros]) => ({ type, windowMicros }));
+  return [...holdings.values()];
+}
+
+/** Equal for steps that ask for the same. */
+export function keyOf({ types, where }: StepTest): string {
+  return JSON.stringify([types.toSorted(), where === null ? null : canonicalWhere(where)]);
 }

@@ -1,3 +1,4 @@
+import type { ClassLookup } from './classLookup.ts';
 import type { CompiledSequence } from './compiledSequence.ts';
 import type { Lead } from './lead.ts';
 import { LEAD_PARTS, type LeadTable, PREFETCHED_MAX } from './leadTable.ts';
@@ -31,6 +32,8 @@ export class Census {
   private readonly leads: LeadTable;
   private readonly tenant: CensusTenant;
   private readonly sequence: CompiledSequence;
+  /** As of the beginning too: the sequence may be changed or go meanwhile, and its classes with it. */
+  private readonly classes: ClassLookup;
   /** By address: 1 where a lead needs no look any more. */
   private settled = new Uint8Array(SETTLED_MIN);
   private nextPart = 0;
@@ -39,10 +42,11 @@ export class Census {
   private nextAddress = 0;
   private readonly outlook = { horizonMicros: 0, horizonStreamSequence: 0, nowMicros: 0 };
 
-  constructor(leads: LeadTable, tenant: CensusTenant, sequence: CompiledSequence) {
+  constructor(leads: LeadTable, tenant: CensusTenant, sequence: CompiledSequence, classes: ClassLookup) {
     this.leads = leads;
     this.tenant = tenant;
     this.sequence = sequence;
+    this.classes = classes;
     this.leadsAtStep = Array.from({ length: sequence.steps.length + 1 }, () => 0);
   }
 
@@ -109,6 +113,6 @@ export class Census {
     outlook.horizonMicros = mark < 0 ? Number.NEGATIVE_INFINITY : marks.horizonMicrosAt(mark);
     outlook.horizonStreamSequence = mark < 0 ? 0 : marks.horizonStreamSequenceAt(mark);
     outlook.nowMicros = lead.newestMicros + (tenant.clockMicros - lead.lastHeardMicros);
-    this.leadsAtStep[stepReached(lead.log, sequence, outlook)]!++;
+    this.leadsAtStep[stepReached(lead.log, this.classes, sequence, outlook)]!++;
   }
 }

@@ -4,29 +4,31 @@ import type { Program } from './program.ts';
 import { Text, textAt } from './text.ts';
 
 /**
- * A lead's state as bytes, version 1. All integers are LEB128 varints, times are 64-bit floats (they may be
+ * A lead's state as bytes. All integers are LEB128 varints, times are 64-bit floats (they may be
  * infinite), strings are a length in bytes and UTF-8:
  *
- *     u8 version · newest time · applied stream sequence · last-heard time · reduce-above length
- *     type count · type names
+ *     u8 version · in version 2: u8 flags · newest time · applied stream sequence · last-heard time · reduce-above length
+ *     type count · types: name, and where there is the part FULFILLED: count and texts of the conditions that
+ *       events of the type fulfilled, in order
  *     event count · events: type index, time since the previous event (the first: since the base time that
  *       precedes it), applied stream sequence − own stream sequence, id
  *     mark count · marks: sequence id, u8 flags, horizon time, horizon stream sequence, last-fire time
  *
- * Types and sequences stand in it by name, so that a row is readable whatever the program knows.
+ * Types and sequences stand in it by name, so that a row is readable whatever the program knows. What version 1 can
+ * say is written as version 1. Version 2 has a byte of flags behind the version:
  *
- * Version 2 has a byte of flags behind the version. The flag SCORES says that at the end there follows:
+ * - FULFILLED: each type name is followed by the conditions that its events fulfilled, a count and strings.
+ * - SCORES: at the end there follows
  *
  *     base score · base time · base stream sequence
  *     type count · type names
  *     event count · events: type index, time, applied stream sequence − own stream sequence, score, id
- *
- * What version 1 can say is written as version 1.
  */
 const VERSION = 1;
 const VERSION_WITH_FLAGS = 2;
+const FULFILLED = 1;
 const SCORES = 2;
-const KNOWN_FLAGS = SCORES;
+const KNOWN_FLAGS = FULFILLED | SCORES;
 const OUTLIVES_SILENCE = 1;
 
 const writer = {
@@ -40,31 +42,51 @@ const encoder = new TextEncoder();
 /** Encodes a lead and its scores, where it has any; marks of triggers that were removed are left out. */
 export function encodeLead(lead: Lead, program: Program, scores: LeadScores | undefined): Uint8Array {
   writer.length = 0;
-  if (scores === undefined) {
-    putByte(VERSION);
-  } else {
-    putByte(VERSION_WITH_FLAGS);
-    putByte(SCORES);
-  }
+  const indexByType = indexTypes(lead);
+  const flags = flagOfTypes(indexByType.keys(), program) | (scores === undefined ? 0 : SCORES);
+  putByte(flags === 0 ? VERSION : VERSION_WITH_FLAGS);
+  if (flags !== 0) putByte(flags);
   putFloat(lead.newestMicros);
   putVarint(lead.appliedStreamSequence);
   putFloat(lead.lastHeardMicros);
   putVarint(lead.reduceAboveLength);
-  putEvents(lead, program);
+  putTypes(indexByType.keys(), program, (flags & FULFILLED) !== 0);
+  putEvents(lead, indexByType);
   putMarks(lead, program);
   if (scores !== undefined) putScores(lead, scores);
   return writer.bytes.slice(0, writer.length);
 }
 
-function putEvents(lead: Lead, program: Program): void {
-  const { log } = lead;
+/** The types of the events held, each with its place among them. */
+function indexTypes({ log }: Lead): ReadonlyMap<number, number> {
   const indexByType = new Map<number, number>();
   for (let position = 0; position < log.length; position++) {
     const type = log.typeAt(position);
     if (log.isHeld(position) && !indexByType.has(type)) indexByType.set(type, indexByType.size);
   }
-  putVarint(indexByType.size);
-  for (const type of indexByType.keys()) putString(program.typeName(type));
+  return indexByType;
+}
+
+function flagOfTypes(types: Iterable<number>, { classes }: Program): number {
+  if (classes.isPlain) return 0;
+  for (const type of types) if (classes.fulfilledBy(type).length > 0) return FULFILLED;
+  return 0;
+}
+
+function putTypes(types: Iterable<number>, { classes }: Program, withFulfilled: boolean): void {
+  const all = [...types];
+  putVarint(all.length);
+  for (const type of all) {
+    putString(classes.nameOf(type));
+    if (!withFulfilled) continue;
+    const fulfilled = classes.fulfilledBy(type);
+    putVarint(fulfilled.length);
+    for (const text of fulfilled) putString(text);
+  }
+}
+
+function putEvents(lead: Lead, indexByType: ReadonlyMap<number, number>): void {
+  const { log } = lead;
   putVarint(log.heldCount);
   let previousMicros = Number.NaN;
   for (let position = 0; position < log.length; position++) {
@@ -138,7 +160,10 @@ export function decodeLead(
   lead.lastHeardMicros = reader.float();
   lead.reduceAboveLength = reader.varint();
   const types: number[] = [];
-  for (let count = reader.varint(); count > 0; count--) types.push(program.internType(reader.name()));
+  for (let count = reader.varint(); count > 0; count--) {
+    const name = reader.name();
+    types.push(program.internType(name, (flags & FULFILLED) === 0 ? [] : reader.names()));
+  }
   const eventCount = reader.varint();
   let timeMicros = eventCount > 0 ? reader.float() : 0;
   for (let position = 0; position < eventCount; position++) {
@@ -320,5 +345,9 @@ class Reader {
     const name = textAt(nameText.bytes, 0, length);
     if (names.size < NAMES_MAX) names.set(hash, { words: words.slice(0, wordCount), length, name });
     return name;
+  }
+
+  names(): string[] {
+    return Array.from({ length: this.varint() }, () => this.name());
   }
 }

@@ -2,6 +2,7 @@ import type { LeadEvent, MatchedEvent } from '../model/event.ts';
 import type { CompiledSequence } from './compiledSequence.ts';
 import type { Lead } from './lead.ts';
 import type { LeadLog } from './leadLog.ts';
+import { type Bounds, matchAt } from './match.ts';
 import type { CandidateSink } from './orderedAutomaton.ts';
 import type { Completion } from './outcome.ts';
 import type { Program } from './program.ts';
@@ -13,12 +14,16 @@ const NONE: readonly Completion[] = [];
  * Finds what an event completes, moves the horizons, and applies the re-fire policy and the stale guard. One
  * object serves all events, since most complete nothing and should cost nothing to collect.
  */
-export class Evaluator implements CandidateSink {
+export class Evaluator implements CandidateSink, Bounds {
   private lead!: Lead;
   private program!: Program;
   private event!: LeadEvent;
   private late = false;
   private completions: Completion[] = [];
+  /** Of the sequence that is considered: no match reaches further back, or to the horizon. */
+  private oldestMicros = 0;
+  private horizonMicros = 0;
+  private horizonStreamSequence = 0;
 
   /**
    * Evaluates an event that was just inserted into the lead's log; `late`: not at its end.
@@ -48,32 +53,47 @@ export class Evaluator implements CandidateSink {
 
   private evaluateEnd(end: number, inserted: number): void {
     const before = this.completions.length;
-    this.program.ordered.walk(this.lead.log, end, inserted, this);
-    this.program.unordered.walk(this.lead.log, end, this);
+    const { ordered, gapped, unordered } = this.program;
+    const { log } = this.lead;
+    ordered.walk(log, end, inserted, this);
+    // A run beside the inserted event is no match, for its gaps, and must not hide one that goes through it.
+    gapped.walk(log, end, end, this);
+    unordered.walk(log, end, this);
     if (this.completions.length - before < 2) return;
     // The order must not depend on how the automata are laid out (R20).
     const found = this.completions.splice(before);
     this.completions.push(...found.sort((a, b) => (a.sequenceId < b.sequenceId ? -1 : 1)));
   }
 
-  /** Checks what the automata leave open: the change position, the window and the horizon of the sequence. */
+  /**
+   * Checks what the automata leave open: the change position, the window and the horizon of the sequence, then
+   * what `matchAt` does.
+   */
   consider(sequence: CompiledSequence, start: number, end: number): void {
     const { log, marks } = this.lead;
     if (log.streamSequenceAt(end) <= sequence.effectiveFrom) return;
-    if (log.timeAt(end) - log.timeAt(start) > sequence.windowMicros) return;
+    this.oldestMicros = log.timeAt(end) - sequence.windowMicros;
+    if (log.timeAt(start) < this.oldestMicros) return;
     const mark = marks.find(sequence.key);
-    if (mark >= 0) {
-      const horizonMicros = marks.horizonMicrosAt(mark);
-      if (log.isAtOrBefore(start, horizonMicros, marks.horizonStreamSequenceAt(mark))) return;
-    }
+    this.horizonMicros = mark < 0 ? Number.NEGATIVE_INFINITY : marks.horizonMicrosAt(mark);
+    this.horizonStreamSequence = mark < 0 ? 0 : marks.horizonStreamSequenceAt(mark);
+    if (!this.counts(start)) return;
+    const positions = matchAt(log, this.program.classes, sequence, start, end, this);
+    if (positions === null) return;
     const lastFireMicros = mark < 0 ? Number.NaN : marks.lastFireMicrosAt(mark);
-    this.completions.push(this.complete(sequence, lastFireMicros, start, end));
+    this.completions.push(this.complete(sequence, lastFireMicros, positions, end));
+  }
+
+  counts(position: number): boolean {
+    const { log } = this.lead;
+    if (log.timeAt(position) < this.oldestMicros) return false;
+    return !log.isAtOrBefore(position, this.horizonMicros, this.horizonStreamSequence);
   }
 
   private complete(
     sequence: CompiledSequence,
     lastFireMicros: number,
-    start: number,
+    positions: readonly number[],
     end: number,
   ): Completion {
     const { lead, event } = this;
@@ -86,9 +106,6 @@ export class Evaluator implements CandidateSink {
       lastFireMicros: suppressed === null ? completedAtMicros : lastFireMicros,
       outlivesSilence: sequence.refire.mode !== 'every',
     });
-    const positions = sequence.ordered
-      ? orderedRun(log, sequence, start, end)
-      : latestOfEach(log, sequence, end);
     return {
       sequenceId: sequence.id,
       events: positions.map((position) => matchedEvent(log, this.program, position)),
@@ -101,32 +118,10 @@ export class Evaluator implements CandidateSink {
   }
 }
 
-/** From the latest start, each step by the earliest event that follows its predecessor (R7). */
-function orderedRun(log: LeadLog, sequence: CompiledSequence, start: number, end: number): number[] {
-  const { steps } = sequence;
-  const positions = [start];
-  for (let step = 1; step < steps.length - 1; step++) {
-    positions.push(log.earliestAfter(steps[step]!, positions[step - 1]!));
-  }
-  if (steps.length > 1) positions.push(end);
-  return positions;
-}
-
-/** The latest events of each type at or before the completing one, in time order (R8). */
-function latestOfEach(log: LeadLog, sequence: CompiledSequence, end: number): number[] {
-  const met = new Map<number, number>();
-  const positions = sequence.steps.map((type) => {
-    const rank = (met.get(type) ?? 0) + 1;
-    met.set(type, rank);
-    return log.nthLatestBefore(type, end + 1, rank);
-  });
-  return positions.sort((a, b) => a - b);
-}
-
 function matchedEvent(log: LeadLog, program: Program, position: number): MatchedEvent {
   return {
     id: log.idAt(position),
-    type: program.typeName(log.typeAt(position)),
+    type: program.classes.nameOf(log.typeAt(position)),
     timeMicros: log.timeAt(position),
   };
 }

@@ -21,6 +21,8 @@ export interface TenantView {
 /** A held event with its place in the stream. */
 export interface HeldEvent extends MatchedEvent {
   readonly streamSequence: number;
+  /** Texts of the conditions that it fulfilled when it came. */
+  readonly fulfilled: readonly string[];
 }
 
 /** Reads of the matcher's state how far leads are. Changes nothing of it, and costs nothing while nobody asks. */
@@ -44,7 +46,9 @@ export class Insight {
     const tenant = this.tenantOf(ou);
     const sequence = tenant?.program.sequence(id);
     if (tenant === undefined || sequence === undefined) return undefined;
-    const census = new Census(this.leads, tenant, sequence);
+    const { steps, excluded } = sequence;
+    const classes = tenant.program.classes.frozen([...steps, ...excluded]);
+    const census = new Census(this.leads, tenant, sequence, classes);
     this.censuses.add(census);
     this.isCounting = true;
     return census;
@@ -75,7 +79,7 @@ export class Insight {
     const sequence = tenant?.program.sequence(id);
     if (tenant === undefined || sequence === undefined) return undefined;
     const lead = this.find(tenant, leadId);
-    if (lead === undefined) return nothingKnown(tenant.program, sequence, null);
+    if (lead === undefined) return nothingKnown(sequence, null);
     return standing(lead, tenant, sequence, nowMicros ?? nowOf(lead, tenant));
   }
 
@@ -91,7 +95,9 @@ export class Insight {
     const events: HeldEvent[] = [];
     for (let at = 0; at < log.length; at++) {
       if (!log.isHeld(at)) continue;
-      events.push({ ...eventAt(lead, tenant.program, at), streamSequence: log.streamSequenceAt(at) });
+      const fulfilled = tenant.program.classes.fulfilledBy(log.typeAt(at));
+      const streamSequence = log.streamSequenceAt(at);
+      events.push({ ...eventAt(lead, tenant.program, at), streamSequence, fulfilled });
     }
     events.sort((a, b) => a.streamSequence - b.streamSequence);
     return { events, nowMicros: nowOf(lead, tenant) };
@@ -110,14 +116,10 @@ function nowOf(lead: Lead, tenant: TenantView): number {
   return lead.newestMicros + (tenant.clockMicros - lead.lastHeardMicros);
 }
 
-function nothingKnown(
-  program: Program,
-  sequence: CompiledSequence,
-  lastFireMicros: number | null,
-): LeadStanding {
+function nothingKnown(sequence: CompiledSequence, lastFireMicros: number | null): LeadStanding {
   return {
     filled: [],
-    missing: sequence.steps.map((type) => program.typeName(type)),
+    missing: sequence.labels,
     untilMicros: null,
     cameTooEarly: false,
     ranOut: null,
@@ -136,18 +138,19 @@ function standing(
   nowMicros: number,
 ): LeadStanding {
   const { program } = tenant;
+  const { classes } = program;
   const { log, marks, newestMicros } = lead;
   const mark = marks.find(sequence.key);
   const lastFireMicros = mark < 0 ? Number.NaN : marks.lastFireMicrosAt(mark);
   if (isForgotten(lead, tenant)) {
     const isRemembered = mark >= 0 && marks.outlivesSilenceAt(mark) && !Number.isNaN(lastFireMicros);
-    return nothingKnown(program, sequence, isRemembered ? lastFireMicros : null);
+    return nothingKnown(sequence, isRemembered ? lastFireMicros : null);
   }
   const horizonMicros = mark < 0 ? Number.NEGATIVE_INFINITY : marks.horizonMicrosAt(mark);
   const horizonStreamSequence = mark < 0 ? 0 : marks.horizonStreamSequenceAt(mark);
   const outlook: Outlook = { horizonMicros, horizonStreamSequence, nowMicros };
-  const filled = filledSteps(log, sequence, outlook);
-  const ageless = filledSteps(log, sequence, outlook, Number.POSITIVE_INFINITY);
+  const filled = filledSteps(log, classes, sequence, outlook);
+  const ageless = filledSteps(log, classes, sequence, outlook, true);
   const named = ({ step, position }: FilledStep): StepEvent => ({
     step: step + 1,
     ...eventAt(lead, program, position),
@@ -155,11 +158,11 @@ function standing(
   const isFilled = new Set(filled.map(({ step }) => step));
   return {
     filled: filled.map(named),
-    missing: sequence.steps.filter((_, step) => !isFilled.has(step)).map((type) => program.typeName(type)),
-    untilMicros: filled.length === 0 ? null : earliest(lead, filled).timeMicros + sequence.windowMicros,
-    cameTooEarly: cameTooEarly(log, sequence, outlook, filled),
+    missing: sequence.labels.filter((_, step) => !isFilled.has(step)),
+    untilMicros: untilMicros(lead, sequence, filled),
+    cameTooEarly: cameTooEarly(log, classes, sequence, outlook, filled),
     ranOut: ageless.length > filled.length ? named(earliest(lead, ageless)) : null,
-    holdsAny: sequence.steps.some((type) => log.latestBefore(type, log.length) >= 0),
+    holdsAny: sequence.steps.some((each) => classes.latestBefore(log, each, log.length) >= 0),
     newestMicros,
     nowMicros,
     horizon:
@@ -168,6 +171,18 @@ function standing(
         : { timeMicros: horizonMicros, streamSequence: horizonStreamSequence },
     lastFireMicros: Number.isNaN(lastFireMicros) ? null : lastFireMicros,
   };
+}
+
+/** Until when an event may complete what is filled, or at least go on with it; null: nothing is filled. */
+function untilMicros(
+  lead: Lead,
+  { windowMicros, maxGapMicros, ordered }: CompiledSequence,
+  filled: readonly FilledStep[],
+): number | null {
+  const last = filled.at(-1);
+  if (last === undefined) return null;
+  const endMicros = earliest(lead, filled).timeMicros + windowMicros;
+  return ordered ? Math.min(endMicros, lead.log.timeAt(last.position) + maxGapMicros) : endMicros;
 }
 
 /** Of some filled steps, the one with the earliest event. */
@@ -179,7 +194,7 @@ function earliest({ log }: Lead, filled: readonly FilledStep[]): FilledStep & { 
 function eventAt({ log }: Lead, program: Program, position: number): MatchedEvent {
   return {
     id: log.idAt(position),
-    type: program.typeName(log.typeAt(position)),
+    type: program.classes.nameOf(log.typeAt(position)),
     timeMicros: log.timeAt(position),
   };
 }

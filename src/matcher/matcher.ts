@@ -174,7 +174,7 @@ export class Matcher {
     if (newestMicros - event.timeMicros > allowedLatenessMicros) {
       return tooLate(event, newestMicros, allowedLatenessMicros);
     }
-    const type = program.typeId(event.type);
+    const type = program.typeOf(event);
     const listed = type !== undefined && program.holdMicros(type) >= 0;
     const late = event.timeMicros < newestMicros;
     const { log } = lead;

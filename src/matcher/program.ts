@@ -1,10 +1,11 @@
-import type { OuId } from '../model/event.ts';
+import type { LeadEvent, OuId } from '../model/event.ts';
 import type { MilestoneDefinition, MilestoneId } from '../model/milestone.ts';
 import type { SequenceDefinition, SequenceId } from '../model/sequence.ts';
-import { type CompiledSequence, compileSequence } from './compiledSequence.ts';
+import { type CompiledSequence, compileSequence, hasGap } from './compiledSequence.ts';
 import { Milestones } from './milestones.ts';
 import { OrderedAutomaton } from './orderedAutomaton.ts';
 import { Reduction } from './reduction.ts';
+import { StepClasses } from './stepClasses.ts';
 import { UnorderedAutomaton } from './unorderedAutomaton.ts';
 
 /**
@@ -13,14 +14,17 @@ import { UnorderedAutomaton } from './unorderedAutomaton.ts';
  */
 export class Program {
   readonly ou: OuId;
-  readonly ordered = new OrderedAutomaton();
-  readonly unordered = new UnorderedAutomaton();
-  readonly reduction = new Reduction();
+  readonly classes = new StepClasses();
+  readonly ordered = new OrderedAutomaton(this.classes);
+  /** The ordered sequences with a largest gap. */
+  readonly gapped = new OrderedAutomaton(this.classes);
+  readonly unordered = new UnorderedAutomaton(this.classes);
+  readonly reduction = new Reduction(this.classes);
   readonly milestones = new Milestones();
   private readonly sequencesById = new Map<SequenceId, CompiledSequence>();
-  private readonly typeIds = new Map<string, number>();
-  private readonly typeNames: string[] = [];
-  private readonly sequencesByType: Set<CompiledSequence>[] = [];
+  /** By class: the sequences that have such a step or exclude it, and the largest of their windows, -1 without any. */
+  private readonly sequencesByClass: (Set<CompiledSequence> | undefined)[] = [];
+  private readonly holdMicrosByClass: number[] = [];
   private readonly holdMicrosByTypeValue: number[] = [];
   /** Ids of sequences and milestone triggers as small integers. An id that a lead's marks name may be compiled only later, in a replay. */
   private readonly keyById = new Map<SequenceId, number>();
@@ -45,18 +49,19 @@ export class Program {
 
   /** Whether an event of the type, arriving in order, can complete an active sequence. */
   completes(type: number): boolean {
-    return this.ordered.endsWith(type) || this.unordered.completes(type);
+    return this.ordered.endsWith(type) || this.unordered.completes(type) || this.gapped.endsWith(type);
   }
 
   setSequence(definition: SequenceDefinition): void {
     const previous = this.sequencesById.get(definition.id);
-    const next = compileSequence(definition, this.keyOf(definition.id), (type) => this.internType(type));
+    const next = compileSequence(definition, this.keyOf(definition.id), (step) => this.classes.acquire(step));
     if (previous !== undefined) this.unlink(previous);
     this.sequencesById.set(next.id, next);
-    for (const type of next.steps) this.sequencesByType[type]!.add(next);
+    for (const stepClass of classesOf(next)) this.sequencesOf(stepClass).add(next);
     this.reduction.add(next);
-    if (next.active) (next.ordered ? this.ordered : this.unordered).add(next);
+    if (next.active) this.automatonOf(next).add(next);
     this.updateSpans(previous, next);
+    if (previous !== undefined) this.release(previous);
   }
 
   removeSequence(id: SequenceId): void {
@@ -66,6 +71,7 @@ export class Program {
     this.sequencesById.delete(id);
     this.retire(id, previous.key);
     this.updateSpans(previous, undefined);
+    this.release(previous);
   }
 
   setMilestone(definition: MilestoneDefinition): void {
@@ -79,34 +85,28 @@ export class Program {
     this.retire(id, previous.key);
   }
 
-  /** The id that stands for a type name, where some sequence lists it now or did. */
-  typeId(name: string): number | undefined {
-    return this.typeIds.get(name);
+  /** The type of an event, where some sequence lists its name now or did. */
+  typeOf(event: LeadEvent): number | undefined {
+    const plain = this.classes.plainType(event.type);
+    if (plain === undefined || !this.classes.isJudged(plain)) return plain;
+    return this.internType(event.type, this.classes.fulfilledNow(plain, event));
   }
 
-  internType(name: string): number {
-    let id = this.typeIds.get(name);
-    if (id === undefined) {
-      id = this.typeNames.length;
-      this.typeIds.set(name, id);
-      this.typeNames.push(name);
-      this.sequencesByType.push(new Set());
-      this.holdMicrosByTypeValue.push(-1);
-    }
-    return id;
+  /** The number of a type by its name and the conditions that an event of it fulfilled, in order. */
+  internType(name: string, fulfilled: readonly string[] = []): number {
+    const type = this.classes.internType(name, fulfilled);
+    // A type that is new to the classes of its name is held for as long as they are.
+    if (this.holdMicrosByTypeValue[type] === undefined) this.updateHold(type);
+    return type;
   }
 
-  typeName(id: number): string {
-    return this.typeNames[id]!;
-  }
-
-  /** By type: the largest window that lists it, or -1 when no sequence does (R15). */
+  /** By type: the largest window of a sequence with a step for it, or that excludes it; -1: there is none (R15). */
   get holdMicrosByType(): readonly number[] {
     return this.holdMicrosByTypeValue;
   }
 
   holdMicros(type: number): number {
-    return this.holdMicrosByTypeValue[type]!;
+    return this.holdMicrosByTypeValue[type] ?? -1;
   }
 
   keyOf(id: SequenceId): number {
@@ -137,30 +137,63 @@ export class Program {
   }
 
   private unlink(sequence: CompiledSequence): void {
-    for (const type of sequence.steps) this.sequencesByType[type]!.delete(sequence);
+    for (const stepClass of classesOf(sequence)) this.sequencesOf(stepClass).delete(sequence);
     this.reduction.remove(sequence);
-    if (sequence.active) (sequence.ordered ? this.ordered : this.unordered).remove(sequence);
+    if (sequence.active) this.automatonOf(sequence).remove(sequence);
+  }
+
+  private automatonOf(sequence: CompiledSequence): OrderedAutomaton | UnorderedAutomaton {
+    if (!sequence.ordered) return this.unordered;
+    return hasGap(sequence) ? this.gapped : this.ordered;
+  }
+
+  private release(sequence: CompiledSequence): void {
+    for (const stepClass of classesOf(sequence)) this.classes.release(stepClass);
+  }
+
+  private sequencesOf(stepClass: number): Set<CompiledSequence> {
+    let sequences = this.sequencesByClass[stepClass];
+    if (sequences === undefined) {
+      sequences = new Set();
+      this.sequencesByClass[stepClass] = sequences;
+    }
+    return sequences;
   }
 
   /**
-   * What `holdMicros` is to be after a change. A popular type is listed by thousands of sequences, but none
+   * What a class is to be held for after a change. A popular one is listed by thousands of sequences, but none
    * other than the changed one lists it for longer than it was held, so the search can end there.
    */
-  private holdMicrosNow(type: number, changed: CompiledSequence | undefined): number {
-    let holdMicros = changed?.steps.includes(type) === true ? changed.windowMicros : -1;
-    for (const { windowMicros } of this.sequencesByType[type]!) {
-      if (holdMicros >= this.holdMicrosByTypeValue[type]!) break;
+  private holdMicrosNow(stepClass: number, changed: CompiledSequence | undefined): number {
+    const before = this.holdMicrosByClass[stepClass] ?? -1;
+    const sequences = this.sequencesOf(stepClass);
+    let holdMicros = changed !== undefined && sequences.has(changed) ? changed.windowMicros : -1;
+    for (const { windowMicros } of sequences) {
+      if (holdMicros >= before) break;
       holdMicros = Math.max(holdMicros, windowMicros);
     }
     return holdMicros;
   }
 
+  /** A type is held for as long as the class that holds it longest. */
+  private updateHold(type: number): void {
+    let holdMicros = -1;
+    for (const stepClass of this.classes.classesOf(type)) {
+      holdMicros = Math.max(holdMicros, this.holdMicrosByClass[stepClass]!);
+    }
+    const before = this.holdMicrosByTypeValue[type];
+    this.holdMicrosByTypeValue[type] = holdMicros;
+    // No lead holds anything of a type that is new.
+    if (before !== undefined && before !== holdMicros) this.spanVersion++;
+  }
+
   private updateSpans(previous: CompiledSequence | undefined, next: CompiledSequence | undefined): void {
-    for (const type of new Set([...(previous?.steps ?? []), ...(next?.steps ?? [])])) {
-      const holdMicros = this.holdMicrosNow(type, next);
-      if (holdMicros === this.holdMicrosByTypeValue[type]) continue;
-      this.holdMicrosByTypeValue[type] = holdMicros;
-      this.spanVersion++;
+    const changed = new Set([previous, next].flatMap((each) => (each === undefined ? [] : classesOf(each))));
+    for (const stepClass of changed) {
+      this.holdMicrosByClass[stepClass] = this.holdMicrosNow(stepClass, next);
+    }
+    for (const stepClass of changed) {
+      for (const type of this.classes.membersOf(stepClass)) this.updateHold(type);
     }
     if ((next?.windowMicros ?? 0) >= this.windowMicrosMax) {
       this.windowMicrosMax = next!.windowMicros;
@@ -171,4 +204,9 @@ export class Program {
       }
     }
   }
+}
+
+/** The class of each step and each excluded type, some maybe more than once. */
+function classesOf({ steps, excluded }: CompiledSequence): readonly number[] {
+  return excluded.length === 0 ? steps : [...steps, ...excluded];
 }

@@ -1,14 +1,18 @@
-import type { CompiledSequence } from './compiledSequence.ts';
+import type { ClassLookup } from './classLookup.ts';
+import { type CompiledSequence, hasGap } from './compiledSequence.ts';
+import { GapSearch } from './gapSearch.ts';
 import type { LeadLog } from './leadLog.ts';
+import { latestFilling } from './overlap.ts';
 
 /**
  * How far the held events of a lead fill the steps of a sequence: the one place that knows which events fill
  * which steps, beside the automata, which know it for completed matches.
  *
- * An event counts when it lies above the horizon and within the window that ends at the lead's time now. A lead
- * stands after the largest k such that events that count fill the first k steps of an ordered sequence in their
- * order, or any k entries of an unordered one. It may stand after the last step without a fire: when all of it lay
- * before the last change of the sequence (R16).
+ * An event counts when it lies above the horizon, within the window that ends at the lead's time now, and behind the
+ * last excluded event. A lead stands after the largest k such that events that count fill the first k steps of an
+ * ordered sequence in their order, or any k entries of an unordered one; where a gap is to be kept, also the one that
+ * has begun behind the k-th. It may stand after the last step without a fire: when all of it lay before the last
+ * change of the sequence (R16).
  */
 
 /** Where in a lead's order a sequence begins to count, and where time stands; positions are those of the log. */
@@ -26,38 +30,55 @@ export interface FilledStep {
   readonly position: number;
 }
 
-/** How many steps are filled; for counting many leads, so it makes no garbage. */
-export function stepReached(log: LeadLog, sequence: CompiledSequence, outlook: Outlook): number {
-  const first = firstCounting(log, sequence.windowMicros, outlook);
+/** How many steps are filled; for counting many leads, so it makes no garbage where nothing but types is asked for. */
+export function stepReached(
+  log: LeadLog,
+  classes: ClassLookup,
+  sequence: CompiledSequence,
+  outlook: Outlook,
+): number {
+  const first = firstCounting(log, classes, sequence, sequence.windowMicros, outlook);
   if (first === log.length) return 0;
-  return sequence.ordered
-    ? prefixReached(log, sequence.steps, first)
-    : entriesReached(log, sequence.steps, first);
+  const { steps, ordered } = sequence;
+  if (hasGap(sequence)) {
+    return latestGappedRun(log, classes, sequence, first, outlook.nowMicros - sequence.maxGapMicros).length;
+  }
+  if (ordered) return prefixReached(log, classes, steps, first);
+  if (!classes.isPlain || steps.length > BITS) return latestFilling(log, classes, steps, first).length;
+  return entriesReached(log, steps, first);
 }
 
 /**
  * The filled steps in their order, each with its event: those that last the longest. Of an ordered sequence that is
- * the latest possible start and from there the earliest events (as R7 has it), of an unordered one the latest of
- * each type (R8).
+ * the latest possible start and from there the earliest events (as R7 has it), or the latest run that keeps its gaps;
+ * of an unordered one the latest events that fill different entries (R8).
  *
- * @param windowMicros instead of that of the sequence; Infinity: age does not matter
+ * @param isAgeless whether age does not matter: neither that of the window nor that of a gap that has begun
  */
 export function filledSteps(
   log: LeadLog,
+  classes: ClassLookup,
   sequence: CompiledSequence,
   outlook: Outlook,
-  windowMicros = sequence.windowMicros,
+  isAgeless = false,
 ): readonly FilledStep[] {
   const { steps, ordered } = sequence;
-  const first = firstCounting(log, windowMicros, outlook);
-  if (!ordered) return latestEntries(log, steps, first);
-  const reached = prefixReached(log, steps, first);
-  return reached === 0 ? [] : latestPrefix(log, steps.slice(0, reached));
+  const windowMicros = isAgeless ? Number.POSITIVE_INFINITY : sequence.windowMicros;
+  const first = firstCounting(log, classes, sequence, windowMicros, outlook);
+  if (hasGap(sequence)) {
+    const oldestMicros = isAgeless ? Number.NEGATIVE_INFINITY : outlook.nowMicros - sequence.maxGapMicros;
+    const run = latestGappedRun(log, classes, sequence, first, oldestMicros);
+    return run.map((position, step) => ({ step, position }));
+  }
+  if (!ordered) return inStepOrder(latestFilling(log, classes, steps, first), steps);
+  const reached = prefixReached(log, classes, steps, first);
+  return reached === 0 ? [] : latestPrefix(log, classes, steps.slice(0, reached));
 }
 
 /** Whether the step that an ordered sequence waits for was filled by an event that counts, but too early. */
 export function cameTooEarly(
   log: LeadLog,
+  classes: ClassLookup,
   sequence: CompiledSequence,
   outlook: Outlook,
   filled: readonly FilledStep[],
@@ -65,14 +86,24 @@ export function cameTooEarly(
   const last = filled.at(-1);
   const awaited = sequence.steps[filled.length];
   if (!sequence.ordered || last === undefined || awaited === undefined) return false;
-  for (let at = firstCounting(log, sequence.windowMicros, outlook); at < last.position; at++) {
-    if (log.typeAt(at) === awaited) return true;
+  const first = firstCounting(log, classes, sequence, sequence.windowMicros, outlook);
+  for (let at = first; at < last.position; at++) {
+    if (log.isHeld(at) && classes.accepts(awaited, log.typeAt(at))) return true;
   }
   return false;
 }
 
+/** Entries that fit into the bits of an integer. */
+const BITS = 30;
+
 /** Position of the first event that counts; the length of the log: none does. */
-function firstCounting(log: LeadLog, windowMicros: number, outlook: Outlook): number {
+function firstCounting(
+  log: LeadLog,
+  classes: ClassLookup,
+  { excluded }: CompiledSequence,
+  windowMicros: number,
+  outlook: Outlook,
+): number {
   const { horizonMicros, horizonStreamSequence, nowMicros } = outlook;
   const oldestMicros = nowMicros - windowMicros;
   let first = log.length;
@@ -83,22 +114,46 @@ function firstCounting(log: LeadLog, windowMicros: number, outlook: Outlook): nu
   ) {
     first--;
   }
+  // Whatever completes the sequence lies behind these, and so must its start.
+  for (const each of excluded) first = Math.max(first, classes.latestBefore(log, each, log.length) + 1);
   return first;
 }
 
-function prefixReached(log: LeadLog, steps: readonly number[], first: number): number {
+function prefixReached(log: LeadLog, classes: ClassLookup, steps: readonly number[], first: number): number {
   let reached = 0;
   for (let at = first; at < log.length && reached < steps.length; at++) {
-    if (log.typeAt(at) === steps[reached]) reached++;
+    if (log.isHeld(at) && classes.accepts(steps[reached]!, log.typeAt(at))) reached++;
   }
   return reached;
 }
 
+/** The latest run of as many steps as can be, the last of which is not before a time. */
+function latestGappedRun(
+  log: LeadLog,
+  classes: ClassLookup,
+  { steps, maxGapMicros }: CompiledSequence,
+  first: number,
+  oldestMicros: number,
+): readonly number[] {
+  const search = new GapSearch(log, classes, steps, maxGapMicros, {
+    counts: (position) => position >= first,
+  });
+  let latest: readonly number[] = [];
+  for (let stepCount = 1; stepCount <= steps.length; stepCount++) {
+    const run = search.latestRun(stepCount);
+    if (run === null) break;
+    const isWaiting = stepCount < steps.length;
+    if (!isWaiting || log.timeAt(run.at(-1)!) >= oldestMicros) latest = run;
+  }
+  return latest;
+}
+
 function entriesReached(log: LeadLog, steps: readonly number[], first: number): number {
   let reached = 0;
-  // A bit for each entry; there are 20 at most.
+  // A bit for each entry.
   let filled = 0;
   for (let at = first; at < log.length && reached < steps.length; at++) {
+    if (!log.isHeld(at)) continue;
     const entry = vacantEntry(steps, log.typeAt(at), filled);
     if (entry < 0) continue;
     filled |= 1 << entry;
@@ -116,34 +171,28 @@ function vacantEntry(steps: readonly number[], type: number, filled: number): nu
 }
 
 /** The latest events that fill all of these steps in their order, which some do: back from the end, then forward. */
-function latestPrefix(log: LeadLog, steps: readonly number[]): FilledStep[] {
+function latestPrefix(log: LeadLog, classes: ClassLookup, steps: readonly number[]): FilledStep[] {
   let position = log.length;
-  for (let step = steps.length - 1; step >= 0; step--) position = log.latestBefore(steps[step]!, position);
+  for (let step = steps.length - 1; step >= 0; step--) {
+    position = classes.latestBefore(log, steps[step]!, position);
+  }
   const filled: FilledStep[] = [];
   for (let step = 0; step < steps.length; step++) {
-    if (step > 0) position = log.earliestAfter(steps[step]!, position);
+    if (step > 0) position = classes.earliestAfter(log, steps[step]!, position);
     filled.push({ step, position });
   }
   return filled;
 }
 
-function latestEntries(log: LeadLog, steps: readonly number[], first: number): FilledStep[] {
-  const positions: number[] = [];
-  let taken = 0;
-  for (let at = log.length - 1; at >= first; at--) {
-    const entry = vacantEntry(steps, log.typeAt(at), taken);
-    if (entry < 0) continue;
-    taken |= 1 << entry;
-    positions.push(at);
-  }
-  // Of entries of one type, the first has the earliest event.
-  let filled = 0;
-  return positions
-    .reverse()
-    .map((position) => {
-      const step = vacantEntry(steps, log.typeAt(position), filled);
-      filled |= 1 << step;
+/** Of steps of one class, the first gets the earliest event. */
+function inStepOrder(filled: readonly FilledStep[], steps: readonly number[]): FilledStep[] {
+  const earliestFirst = filled.toSorted((a, b) => a.position - b.position);
+  return filled
+    .map(({ step }) => step)
+    .sort((a, b) => a - b)
+    .map((step) => {
+      const at = earliestFirst.findIndex((each) => steps[each.step] === steps[step]);
+      const [{ position }] = earliestFirst.splice(at, 1) as [FilledStep];
       return { step, position };
-    })
-    .sort((a, b) => a.step - b.step);
+    });
 }

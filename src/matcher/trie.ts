@@ -72,24 +72,24 @@ export class Trie {
   }
 
   /**
-   * The children of a node whose keys are the types of a window's events, each by the latest event of its
-   * type from `first` up to before `position`, with positions. What `child` does for many keys at once.
+   * The children of a node whose keys are the classes of a window's entries, each by the latest entry of its
+   * class from `first` up to before `bound`, with entries. What `child` does for many keys at once.
    *
-   * @param found receives child and position in turn; returns how many numbers it got.
+   * @param found receives child and entry in turn; returns how many numbers it got.
    */
-  childrenIn(node: TrieNode, window: LogWindow, first: number, position: number, found: Int32Array): number {
+  childrenIn(node: TrieNode, window: LogWindow, first: number, bound: number, found: Int32Array): number {
     const { nodes, edges } = this;
-    const { types, bits, nextOfType, beforeLow, beforeHigh } = window;
+    const { keys, bits, nextOfKey, beforeLow, beforeHigh } = window;
     const mask = edges.length - 1;
     const low = nodes[node * INTS + FILTER]!;
     const high = nodes[node * INTS + FILTER + 1]!;
     let count = 0;
-    for (let earlier = position - 1; earlier >= first; earlier--) {
+    for (let earlier = bound - 1; earlier >= first; earlier--) {
       const bit = bits[earlier]!;
-      if (((bit < 32 ? low : high) & (1 << (bit & 31))) === 0 || nextOfType[earlier]! < position) continue;
+      if (((bit < 32 ? low : high) & (1 << (bit & 31))) === 0 || nextOfKey[earlier]! < bound) continue;
       const nextLow = beforeLow[earlier]!;
       const nextHigh = beforeHigh[earlier]! | ENDS;
-      const key = types[earlier]!;
+      const key = keys[earlier]!;
       const tag = edgeTag(node, key);
       for (let at = (tag << EDGE_SHIFT) & mask; ; at = (at + EDGE_INTS) & mask) {
         const child = edges[at + CHILD]!;

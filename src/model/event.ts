@@ -24,6 +24,8 @@ export interface LeadEvent {
   readonly arrivalMicros: number;
   /** What the sender said beside it, as parsed; only conditions of steps look at it. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** Of a held event that is looked at again: the texts of the conditions that it fulfilled, for want of its metadata. */
+  readonly fulfilled?: readonly string[];
   /** The lead's score after the event, a finite number, where the sender keeps one. */
   readonly score?: number | undefined;
 }

@@ -20,7 +20,7 @@ export interface Fire {
   readonly sequenceName: string;
   readonly sequenceVersion: number;
   readonly leadId: LeadId;
-  /** Of the steps; of a crossing the type of its one event. */
+  /** The label of each step; of a crossing the type of its one event. */
   readonly eventTypes: readonly string[];
   /** In step order for ordered sequences (R7), in time order for unordered ones (R8). */
   readonly events: readonly MatchedEvent[];

@@ -1,4 +1,5 @@
 import type { OuId } from './event.ts';
+import type { StepEntry } from './step.ts';
 
 export type SequenceId = string;
 
@@ -12,16 +13,20 @@ export type Refire =
 export interface SequenceDefinition {
   readonly ou: OuId;
   readonly id: SequenceId;
-  /** The steps, 1 to 20; repeats are allowed. */
-  readonly eventTypes: readonly string[];
+  /** 1 to 20 entries for 1 to 40 steps; repeats are allowed. */
+  readonly eventTypes: readonly StepEntry[];
+  /** Types of which no event may lie between the first and the last of a match; none of them of a step. */
+  readonly exclude?: readonly string[];
   readonly windowMicros: number;
+  /** Between neighbouring steps at most; null or absent: no limit. Only of ordered sequences. */
+  readonly maxGapMicros?: number | null;
   readonly ordered: boolean;
   readonly active: boolean;
   readonly refire: Refire;
   /** Completions older than this on arrival are recorded but not sent (R19); null: no limit. */
   readonly maxFireDelayMicros: number | null;
   /**
-   * Stream position of the last change to the steps, the window, the order, or of the last activation.
+   * Stream position of the last change to what a match is, or of the last activation.
    * Only events with a higher stream sequence complete the sequence (R16, R17).
    */
   readonly effectiveFrom: number;
@@ -32,10 +37,13 @@ export interface Sequence {
   readonly ou: OuId;
   readonly id: SequenceId;
   readonly name: string;
-  readonly eventTypes: readonly string[];
+  readonly eventTypes: readonly StepEntry[];
+  readonly exclude: readonly string[];
   readonly windowSeconds: number;
   readonly windowUnit: string;
   readonly ordered: boolean;
+  /** Between neighbouring steps of an ordered sequence at most; null: no limit. */
+  readonly maxGapSeconds: number | null;
   readonly webhookUrl: string | null;
   /** Signing secret, `whsec_` and 32 random bytes in base64. Shown once, never logged. */
   readonly webhookSecret: string;
@@ -61,7 +69,9 @@ export function definitionOf(sequence: Sequence): SequenceDefinition {
     ou: sequence.ou,
     id: sequence.id,
     eventTypes: sequence.eventTypes,
+    exclude: sequence.exclude,
     windowMicros: sequence.windowSeconds * 1_000_000,
+    maxGapMicros: sequence.maxGapSeconds === null ? null : sequence.maxGapSeconds * 1_000_000,
     ordered: sequence.ordered,
     active: sequence.active,
     refire: sequence.refire,

@@ -1,6 +1,7 @@
 import type { Checkpoint, Reach, StreamMark } from '../model/checkpoint.ts';
 import type { LeadId, OuId } from '../model/event.ts';
 import { partitionOf } from '../model/partition.ts';
+import type { Sequence } from '../model/sequence.ts';
 import { isMilestone, type LoggedChange, type Trigger, type TriggerChange } from '../model/trigger.ts';
 import { type BytesTable, type Environment, packRow, type Table, unpackRow } from './environment.ts';
 import { raiseHighWater, readHighWater } from './highWater.ts';
@@ -83,21 +84,21 @@ export class StateStore {
 
   /** Every trigger of either kind as of the last change, all OUs. */
   allTriggers(): Trigger[] {
-    return [...this.sequences.getRange()].map(({ value }) => unpackRow<Trigger>(value, READABLE_TRIGGERS));
+    return [...this.sequences.getRange()].map(({ value }) => triggerOfRow(value));
   }
 
   /** A trigger of either kind, also after its deletion: its fires still need its secret and texts. */
   triggerOf(ou: OuId, id: string): Trigger | undefined {
     const row = this.sequences.get([ou, id]) ?? this.deletedSequences.get([ou, id]);
-    return row === undefined ? undefined : unpackRow<Trigger>(row, READABLE_TRIGGERS);
+    return row === undefined ? undefined : triggerOfRow(row);
   }
 
   /** The changes since the checkpoint, in the order in which they were made. */
   changesSinceCheckpoint(): LoggedChange[] {
-    return [...this.changes.getRange()].map(({ key, value }) => ({
-      ...unpackRow<TriggerChange>(value, READABLE_TRIGGERS),
-      ordinal: Number(key[1]),
-    }));
+    return [...this.changes.getRange()].map(({ key, value }) => {
+      const { position, before, after } = unpackRow<TriggerChange>(value, READABLE_TRIGGERS);
+      return { position, before: completed(before), after: completed(after), ordinal: Number(key[1]) };
+    });
   }
 
   /** Every lead state; each is valid until the next is taken. */
@@ -208,6 +209,17 @@ export class StateStore {
       throw new Error(`the data directory has layout ${version}; this program reads up to ${LAYOUT_VERSION}`);
     }
   }
+}
+
+function triggerOfRow(row: Uint8Array): Trigger {
+  return completed(unpackRow<Trigger>(row, READABLE_TRIGGERS));
+}
+
+const NOTHING_MORE: Pick<Sequence, 'exclude' | 'maxGapSeconds'> = { exclude: [], maxGapSeconds: null };
+
+/** A stored trigger with what rows of sequences lack that were written before there was such a thing. */
+function completed<Stored extends Trigger | null>(stored: Stored): Stored {
+  return stored === null || isMilestone(stored) ? stored : { ...NOTHING_MORE, ...stored };
 }
 
 function triggerIn({ before, after }: TriggerChange): Trigger {

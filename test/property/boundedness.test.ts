@@ -24,19 +24,20 @@ const SHAPE: ScriptShape = {
   disorder: false,
 };
 
-const feeds = fc.record({
-  drafts: fc.uniqueArray(sequenceDrafts(SHAPE), {
-    minLength: 1,
-    maxLength: 6,
-    selector: (draft) => draft.slot,
-  }),
-  // A wide window keeps many events, which is what makes a log too long.
-  windowFactor: fc.constantFrom(1, 4, 1000),
-  events: fc.array(eventDrafts(SHAPE), { minLength: 1, maxLength: 160, size: 'max' }),
-  // Sequences that are switched off or on at these turns.
-  switches: fc.array(fc.record({ turn: fc.nat(159), index: fc.nat(5) }), { maxLength: 6 }),
-  restartEvery: fc.integer({ min: 10, max: 200 }),
-});
+const feedsOf = (shape: ScriptShape) =>
+  fc.record({
+    drafts: fc.uniqueArray(sequenceDrafts(shape), {
+      minLength: 1,
+      maxLength: 6,
+      selector: (draft) => draft.slot,
+    }),
+    // A wide window keeps many events, which is what makes a log too long.
+    windowFactor: fc.constantFrom(1, 4, 1000),
+    events: fc.array(eventDrafts(shape), { minLength: 1, maxLength: 160, size: 'max' }),
+    // Sequences that are switched off or on at these turns.
+    switches: fc.array(fc.record({ turn: fc.nat(159), index: fc.nat(5) }), { maxLength: 6 }),
+    restartEvery: fc.integer({ min: 10, max: 200 }),
+  });
 
 function definitionsOf(drafts: readonly SequenceDraft[], windowFactor: number): SequenceDefinition[] {
   return drafts.map((draft) =>
@@ -49,33 +50,47 @@ function define(subject: Subject, definitions: readonly SequenceDefinition[]): v
 }
 
 describe('a bounded log', () => {
-  it.each([1, 5, 16])(
-    'R15: with %i held events, events in order give the results of an endless log',
-    (heldEventsMax) => {
+  it.each([
+    { rules: 'R15', heldEventsMax: 1, rich: false },
+    { rules: 'R15', heldEventsMax: 5, rich: false },
+    { rules: 'R15', heldEventsMax: 16, rich: false },
+    { rules: 'S7', heldEventsMax: 1, rich: true },
+    { rules: 'S7', heldEventsMax: 5, rich: true },
+    { rules: 'S7', heldEventsMax: 16, rich: true },
+  ])(
+    '$rules: with $heldEventsMax held events, events in order give the results of an endless log',
+    ({ heldEventsMax, rich }) => {
       fc.assert(
-        fc.property(feeds, ({ drafts, windowFactor, events, switches, restartEvery }) => {
-          let definitions = definitionsOf(drafts, windowFactor);
-          const limits = { ...WIDE_LIMITS, heldEventsMax };
-          const oracle = new Oracle(limits);
-          let matcher = new Matcher(limits);
-          define(oracle, definitions);
-          define(matcher, definitions);
-          const writer = new EventWriter();
-          for (const [index, draft] of events.entries()) {
-            for (const { turn, index: position } of switches) {
-              const switched = definitions[position];
-              if (turn !== index || switched === undefined) continue;
-              const changed = { ...switched, active: !switched.active, effectiveFrom: writer.streamSequence };
-              definitions = definitions.with(position, changed);
-              for (const subject of [oracle, matcher]) define(subject, [changed]);
+        fc.property(
+          feedsOf({ ...SHAPE, rich }),
+          ({ drafts, windowFactor, events, switches, restartEvery }) => {
+            let definitions = definitionsOf(drafts, windowFactor);
+            const limits = { ...WIDE_LIMITS, heldEventsMax };
+            const oracle = new Oracle(limits);
+            let matcher = new Matcher(limits);
+            define(oracle, definitions);
+            define(matcher, definitions);
+            const writer = new EventWriter();
+            for (const [index, draft] of events.entries()) {
+              for (const { turn, index: position } of switches) {
+                const switched = definitions[position];
+                if (turn !== index || switched === undefined) continue;
+                const changed = {
+                  ...switched,
+                  active: !switched.active,
+                  effectiveFrom: writer.streamSequence,
+                };
+                definitions = definitions.with(position, changed);
+                for (const subject of [oracle, matcher]) define(subject, [changed]);
+              }
+              const event = writer.event({ ...draft, ou: 0 });
+              expect(normalized(matcher.apply(event))).toEqual(oracle.apply(event));
+              if (index % restartEvery === restartEvery - 1) {
+                matcher = restarted(matcher, limits, (fresh) => define(fresh, definitions));
+              }
             }
-            const event = writer.event({ ...draft, ou: 0 });
-            expect(normalized(matcher.apply(event))).toEqual(oracle.apply(event));
-            if (index % restartEvery === restartEvery - 1) {
-              matcher = restarted(matcher, limits, (fresh) => define(fresh, definitions));
-            }
-          }
-        }),
+          },
+        ),
         { numRuns: 400 },
       );
     },

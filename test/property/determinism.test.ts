@@ -22,6 +22,7 @@ const SHAPE: ScriptShape = {
   commandsMax: 60,
   changeWeight: 40,
   disorder: true,
+  rich: true,
 };
 
 function playOf(script: Parameters<typeof play>[0], options: Parameters<typeof play>[1]) {

@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Census } from '../../src/matcher/census.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
 import type { SequenceDefinition } from '../../src/model/sequence.ts';
 import type { LeadStanding } from '../../src/model/standing.ts';
+import { labelsOf } from '../../src/model/step.ts';
 import { Oracle, type OracleKnowledge } from '../support/oracle.ts';
 import { SECOND_MICROS } from '../support/oracleBench.ts';
 import {
@@ -17,6 +19,7 @@ import {
   sequenceIdOf,
 } from '../support/oracleScripts.ts';
 import { countByOracle, countingEvents, standingByOracle } from '../support/oracleStanding.ts';
+import { fulfils, stepsOf } from '../support/oracleSteps.ts';
 
 /** A script that is being played to a matcher and to the oracle at once. */
 class Play {
@@ -100,15 +103,17 @@ function objection(
   if (sequence.ordered && places.some((place, index) => index > 0 && place < places[index - 1]!)) {
     return 'the order of the events';
   }
-  const isSwapped = filled.some(({ type }, a) =>
-    filled.some((other, b) => b > a && other.type === type && places[b]! < places[a]!),
+  const written = stepsOf(sequence.eventTypes);
+  const isSameStep = (a: number, b: number) => isDeepStrictEqual(written[a - 1], written[b - 1]);
+  const isSwapped = filled.some(({ step }, a) =>
+    filled.some((other, b) => b > a && isSameStep(step, other.step) && places[b]! < places[a]!),
   );
   if (isSwapped) return 'an earlier event in a later step of its type';
-  if (filled.some(({ step, type }) => sequence.eventTypes[step - 1] !== type))
-    return 'a type in a wrong step';
+  if (filled.some(({ step }, index) => !fulfils(counting[places[index]!]!, written[step - 1]!)))
+    return 'an event in a wrong step';
   const steps = filled.map(({ step }) => step);
   if (sequence.ordered && steps.some((step, index) => step !== index + 1)) return 'the steps';
-  const rest = sequence.eventTypes.filter((_, index) => !steps.includes(index + 1));
+  const rest = labelsOf(sequence.eventTypes).filter((_, index) => !steps.includes(index + 1));
   return missing.join() === rest.join() ? null : 'what is missing';
 }
 
@@ -120,6 +125,7 @@ const SHAPE = {
   commandsMax: 60,
   spanFactor: 2,
   changeWeight: 12,
+  rich: true,
   disorder: true,
 };
 

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Matcher } from '../../src/matcher/matcher.ts';
 import type { SequenceDefinition } from '../../src/model/sequence.ts';
+import type { StepEntry } from '../../src/model/step.ts';
 import { Oracle } from '../support/oracle.ts';
 import { normalized, SECOND_MICROS } from '../support/oracleBench.ts';
-import { EventWriter, eventDrafts, type ScriptShape } from '../support/oracleScripts.ts';
+import { CONDITIONS, EventWriter, eventDrafts, type ScriptShape } from '../support/oracleScripts.ts';
 
 const SHAPE: ScriptShape = {
   typesMax: 4,
@@ -14,18 +15,33 @@ const SHAPE: ScriptShape = {
   commandsMax: 0,
   changeWeight: 0,
   disorder: true,
+  rich: true,
 };
 
 const TYPES = ['A', 'B', 'C', 'D'];
 
+const steps: fc.Arbitrary<StepEntry> = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...TYPES) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      types: fc.constantFrom(['A'], ['B'], ['A', 'B'], ['B', 'C', 'D']),
+      where: fc.constantFrom(null, ...CONDITIONS.slice(0, 2)),
+      count: fc.constantFrom(1, 2),
+    }),
+  },
+);
+
 /** Sequences that share their beginnings and their ends: each is a stem with a few steps put around it. */
 const families = fc
   .record({
-    stem: fc.array(fc.constantFrom(...TYPES), { minLength: 1, maxLength: 3 }),
+    stem: fc.array(steps, { minLength: 1, maxLength: 3 }),
     members: fc.array(
       fc.record({
         before: fc.array(fc.constantFrom(...TYPES), { maxLength: 2 }),
-        after: fc.array(fc.constantFrom(...TYPES), { maxLength: 1 }),
+        after: fc.array(steps, { maxLength: 1 }),
+        exclude: fc.constantFrom([], [], ['E']),
+        maxGapSeconds: fc.constantFrom(null, null, 2, 5),
         windowSeconds: fc.integer({ min: 1, max: 15 }),
         ordered: fc.oneof(
           { weight: 2, arbitrary: fc.constant(true) },
@@ -37,11 +53,13 @@ const families = fc
   })
   .map(({ stem, members }) =>
     members.map(
-      ({ before, after, windowSeconds, ordered }, index): SequenceDefinition => ({
+      ({ before, after, exclude, windowSeconds, maxGapSeconds, ordered }, index): SequenceDefinition => ({
         ou: 'one',
         id: `seq-${index}`,
         eventTypes: [...before, ...stem, ...after],
+        exclude,
         windowMicros: windowSeconds * SECOND_MICROS,
+        maxGapMicros: maxGapSeconds === null ? null : maxGapSeconds * SECOND_MICROS,
         ordered,
         active: true,
         refire: { mode: 'every' },
@@ -52,7 +70,7 @@ const families = fc
   );
 
 describe('many sequences at once', () => {
-  it('R6, R9: hundreds of related sequences, changing on the way, fire as if each were alone', () => {
+  it('R6, R9, S1 to S6: hundreds of related sequences, changing on the way, fire as if each were alone', () => {
     const feeds = fc.record({
       sequences: families,
       events: fc.array(eventDrafts(SHAPE), { minLength: 10, maxLength: 40, size: 'max' }),

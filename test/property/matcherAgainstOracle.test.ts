@@ -77,10 +77,20 @@ const SHAPES: readonly { readonly name: string; readonly runs: number; readonly 
   },
 ];
 
+/** The same with steps that ask for more, some of them beside plain ones. */
+const RICH_SHAPES = SHAPES.map(({ name, runs, shape }) => ({
+  name,
+  runs,
+  shape: { ...shape, rich: true },
+}));
+
 describe('the matcher agrees with the oracle on every outcome', () => {
   const tally: Tally = new Map();
 
-  it.each(SHAPES)('R1 to R20: $name', ({ shape, runs }) => {
+  it.each([
+    ...SHAPES.map((each) => ({ rules: 'R1 to R20', ...each })),
+    ...RICH_SHAPES.map((each) => ({ rules: 'S1 to S9', ...each })),
+  ])('$rules: $name', ({ shape, runs }) => {
     fc.assert(
       fc.property(scripts(shape), (script) => {
         const options = { heldEventsMax: HUGE, restarts: true, sweeps: true };
@@ -103,7 +113,10 @@ describe('the matcher agrees with the oracle on every outcome', () => {
   it('and the histories reached every kind of outcome many times', () => {
     const kinds = ['held', 'unlisted', 'duplicate', 'too_late', 'in_future', 'several completions'];
     const features = ['completion', 'late', 'stale', 'once_per_lead', 'cooldown', 'three or more steps'];
-    const rare = [...kinds, ...features].filter((name) => (tally.get(name) ?? 0) < 200);
+    const orders = ['ordered', 'unordered'];
+    const asked = ['any of several types', 'with a condition', 'with a count', 'with excluded types'];
+    const wanted = [...orders.flatMap((order) => asked.map((each) => `${order}, ${each}`)), 'with gaps'];
+    const rare = [...kinds, ...features, ...wanted].filter((name) => (tally.get(name) ?? 0) < 200);
     expect(rare, JSON.stringify([...tally])).toEqual([]);
   });
 });

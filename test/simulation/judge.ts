@@ -2,6 +2,7 @@ import type { Delivery } from '../../src/model/delivery.ts';
 import type { LeadEvent } from '../../src/model/event.ts';
 import type { Fire } from '../../src/model/fire.ts';
 import { definitionOf, type Sequence } from '../../src/model/sequence.ts';
+import { labelsOf } from '../../src/model/step.ts';
 import type { Trigger, TriggerChange } from '../../src/model/trigger.ts';
 import { Oracle, type OracleCompletion } from '../support/oracle.ts';
 import { REFUSED_DETAIL, receiptKey } from '../support/simulatedReceivers.ts';
@@ -100,7 +101,7 @@ function addFire({ fires, sequences }: Expected, event: LeadEvent, completion: O
     sequenceName: sequence.name,
     sequenceVersion: sequence.version,
     leadId,
-    eventTypes: sequence.eventTypes,
+    eventTypes: labelsOf(sequence.eventTypes),
     events: completion.events,
     completedAtMicros: completion.completedAtMicros,
     firedAtMicros: arrivalMicros,

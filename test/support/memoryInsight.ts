@@ -2,6 +2,7 @@ import type { InsightPort, SimulationInput, SimulationPort } from '../../src/api
 import type { Sequence } from '../../src/model/sequence.ts';
 import type { SimulationReport } from '../../src/model/simulation.ts';
 import type { LeadStanding } from '../../src/model/standing.ts';
+import { labelsOf } from '../../src/model/step.ts';
 
 /** What the API tests read and change of these ports. */
 export interface InsightWorld {
@@ -39,8 +40,12 @@ export function memorySimulation(world: InsightWorld): SimulationPort {
 }
 
 function reportOf({ eventTypes }: Sequence, input: SimulationInput): SimulationReport {
-  const standing = { ...NOTHING_KNOWN, missing: eventTypes };
-  const events = eventTypes.map((type, index) => ({ id: `e${index}`, type, timeMicros: MARCH_MICROS }));
+  const standing = { ...NOTHING_KNOWN, missing: labelsOf(eventTypes) };
+  const events = labelsOf(eventTypes).map((type, index) => ({
+    id: `e${index}`,
+    type,
+    timeMicros: MARCH_MICROS,
+  }));
   const fire = { leadId: 'ada', events, completedAtMicros: MARCH_MICROS, late: false, stale: true };
   return {
     fires: [fire],
@@ -69,12 +74,12 @@ export function memoryInsight(world: InsightWorld): InsightPort {
   return {
     progress: async ({ eventTypes }) => {
       if (!world.catalogAvailable) return unavailable;
-      const steps = eventTypes.map((eventType, step) => ({ eventType, leadCount: step }));
+      const steps = labelsOf(eventTypes).map((eventType, step) => ({ eventType, leadCount: step }));
       return { steps, leadCount: 9, firedCount: 2, ...asOf };
     },
     leadStanding: ({ eventTypes }, leadId) => {
       if (!world.catalogAvailable) return unavailable;
-      const standing = world.standings.get(leadId) ?? { ...NOTHING_KNOWN, missing: eventTypes };
+      const standing = world.standings.get(leadId) ?? { ...NOTHING_KNOWN, missing: labelsOf(eventTypes) };
       return { standing, asOf };
     },
   };

@@ -1,5 +1,6 @@
 import type { LeadEvent, LeadId, MatchedEvent, OuId, RejectionReason } from '../../src/model/event.ts';
 import type { SequenceDefinition, SequenceId } from '../../src/model/sequence.ts';
+import { fulfils, judgedBy, matchEndingAt, stepsOf } from './oracleSteps.ts';
 
 /**
  * The rules of matching, written down a second time: slow, obvious and without any shared structure, so
@@ -46,7 +47,8 @@ export interface Position {
   readonly streamSequence: number;
 }
 
-export type OrderedEvent = MatchedEvent & Position;
+/** An event as held, with the conditions that it fulfilled when it was applied, as JSON. */
+export type OrderedEvent = MatchedEvent & Position & { readonly fulfilled: ReadonlySet<string> };
 
 /** A lead as questions see it. */
 export interface OracleKnowledge {
@@ -59,6 +61,8 @@ export interface OracleKnowledge {
 
 interface Lead {
   events: OrderedEvent[];
+  /** Those with a score, which are held for as long as an event may be late, whether they are listed or not (M7). */
+  readonly scored: { readonly id: string; readonly timeMicros: number }[];
   newestMicros: number;
   lastStreamSequence: number;
   /** The arrival clock at the last accepted event. */
@@ -106,7 +110,10 @@ export class Oracle {
     const lead = leads.get(event.leadId) ?? newLead();
 
     if (event.streamSequence <= lead.lastStreamSequence) return { kind: 'replayed' };
-    if (lead.events.some((held) => held.id === event.id)) return { kind: 'duplicate' };
+    const isScoreHeld = (held: { readonly timeMicros: number }) =>
+      lead.newestMicros - held.timeMicros <= this.#limits.allowedLatenessMicros;
+    const held = [...lead.events, ...lead.scored.filter(isScoreHeld)];
+    if (held.some(({ id }) => id === event.id)) return { kind: 'duplicate' };
     if (event.timeMicros - event.arrivalMicros > this.#limits.futureSkewMicros) {
       return { kind: 'rejected', reason: 'in_future' };
     }
@@ -114,11 +121,16 @@ export class Oracle {
       return { kind: 'rejected', reason: 'too_late' };
     }
 
-    const isListed = this.#windowListing(event.ou, event.type) !== null;
+    const { id, type, timeMicros, streamSequence } = event;
+    const fulfilled = this.#conditionsFulfilled(event);
+    const accepted: OrderedEvent = { id, type, timeMicros, streamSequence, fulfilled };
+    const isListed = this.#windowListing(event.ou, accepted) !== null;
     const isLate = event.timeMicros < lead.newestMicros;
     leads.set(event.leadId, lead);
-    this.#accept(lead, event);
-    if (!isListed) return { kind: 'unlisted' };
+    this.#accept(lead, event.ou, accepted);
+    if (event.score !== undefined) lead.scored.push({ id, timeMicros });
+    if (!isListed)
+      return event.score === undefined ? { kind: 'unlisted' } : { kind: 'held', completions: [] };
     return { kind: 'held', completions: this.#completions(lead, event, isLate) };
   }
 
@@ -168,24 +180,36 @@ export class Oracle {
   }
 
   /** Takes the event into the lead's order, then keeps what can still take part in a match (R15). */
-  #accept(lead: Lead, event: LeadEvent): void {
+  #accept(lead: Lead, ou: OuId, event: OrderedEvent): void {
     lead.newestMicros = Math.max(lead.newestMicros, event.timeMicros);
     lead.lastStreamSequence = event.streamSequence;
     lead.lastHeardMicros = this.#clockMicros;
 
-    const { id, type, timeMicros, streamSequence } = event;
-    lead.events = [...lead.events, { id, type, timeMicros, streamSequence }]
-      .sort(comparePositions)
-      .filter((held) => {
-        const window = this.#windowListing(event.ou, held.type);
-        const ageMicros = lead.newestMicros - held.timeMicros;
-        return window !== null && ageMicros <= window + this.#limits.allowedLatenessMicros;
-      });
+    lead.events = [...lead.events, event].sort(comparePositions).filter((held) => {
+      const window = this.#windowListing(ou, held);
+      const ageMicros = lead.newestMicros - held.timeMicros;
+      return window !== null && ageMicros <= window + this.#limits.allowedLatenessMicros;
+    });
   }
 
-  /** The largest window of the sequences that list the type, active or not; null where none does. */
-  #windowListing(ou: OuId, type: string): number | null {
-    const listing = [...child(this.#sequences, ou).values()].filter((s) => s.eventTypes.includes(type));
+  /** Which conditions of the OU's sequences, active or not, the event fulfils, among those on its type (S2). */
+  #conditionsFulfilled(event: LeadEvent): ReadonlySet<string> {
+    const steps = [...child(this.#sequences, event.ou).values()].flatMap((s) => stepsOf(s.eventTypes));
+    const conditions = steps.flatMap(({ types, where }) =>
+      where !== null && types.includes(event.type) ? [where] : [],
+    );
+    return new Set(
+      conditions.filter((where) => judgedBy(where, event)).map((where) => JSON.stringify(where)),
+    );
+  }
+
+  /** The largest window of the sequences with a step for the event, or that exclude it; null: there is none. */
+  #windowListing(ou: OuId, event: OrderedEvent): number | null {
+    const listing = [...child(this.#sequences, ou).values()].filter(
+      (sequence) =>
+        sequence.exclude?.includes(event.type) === true ||
+        stepsOf(sequence.eventTypes).some((step) => fulfils(event, step)),
+    );
     return listing.length === 0 ? null : Math.max(...listing.map((sequence) => sequence.windowMicros));
   }
 
@@ -260,75 +284,6 @@ function firstMatch(
   return null;
 }
 
-/**
- * The match among `events` (in the lead's order) whose last event is `completing`, chosen as R7 and R8
- * say; null where there is none.
- */
-export function matchEndingAt(
-  sequence: Pick<SequenceDefinition, 'eventTypes' | 'windowMicros' | 'ordered'>,
-  events: readonly OrderedEvent[],
-  completing: OrderedEvent,
-): readonly OrderedEvent[] | null {
-  const past = events.filter((event) => comparePositions(event, completing) <= 0);
-  return sequence.ordered
-    ? orderedMatch(sequence.eventTypes, sequence.windowMicros, past)
-    : unorderedMatch(sequence.eventTypes, sequence.windowMicros, past);
-}
-
-/**
- * Tries every way to fill the steps in the order of preference: the first step from its latest event
- * backwards, each further step from its earliest event forwards. The first way that ends at the last
- * event of `past`, within the window, is the answer.
- */
-function orderedMatch(
-  types: readonly string[],
-  windowMicros: number,
-  past: readonly OrderedEvent[],
-): readonly OrderedEvent[] | null {
-  const last = past.length - 1;
-  for (let first = last; first >= 0; first--) {
-    if (past[last]!.timeMicros - past[first]!.timeMicros > windowMicros) continue;
-    if (past[first]!.type !== types[0]) continue;
-    const indices = fillSteps(types, past, [first]);
-    if (indices !== null) return indices.map((index) => past[index]!);
-  }
-  return null;
-}
-
-function fillSteps(
-  types: readonly string[],
-  past: readonly OrderedEvent[],
-  chosen: readonly number[],
-): readonly number[] | null {
-  const last = past.length - 1;
-  if (chosen.length === types.length) return chosen.at(-1) === last ? chosen : null;
-  for (let next = chosen.at(-1)! + 1; next <= last; next++) {
-    if (past[next]!.type !== types[chosen.length]) continue;
-    const filled = fillSteps(types, past, [...chosen, next]);
-    if (filled !== null) return filled;
-  }
-  return null;
-}
-
-/** The latest events of each type, as many as the type is listed; the last event of `past` is among them. */
-function unorderedMatch(
-  types: readonly string[],
-  windowMicros: number,
-  past: readonly OrderedEvent[],
-): readonly OrderedEvent[] | null {
-  const completing = past.at(-1)!;
-  if (!types.includes(completing.type)) return null;
-  const chosen: OrderedEvent[] = [];
-  for (const type of new Set(types)) {
-    const needed = types.filter((entry) => entry === type).length;
-    const ofType = past.filter((event) => event.type === type);
-    if (ofType.length < needed) return null;
-    chosen.push(...ofType.slice(-needed));
-  }
-  chosen.sort(comparePositions);
-  return completing.timeMicros - chosen[0]!.timeMicros <= windowMicros ? chosen : null;
-}
-
 function compareIds(a: OracleCompletion, b: OracleCompletion): number {
   return a.sequenceId < b.sequenceId ? -1 : 1;
 }
@@ -336,6 +291,7 @@ function compareIds(a: OracleCompletion, b: OracleCompletion): number {
 function newLead(): Lead {
   return {
     events: [],
+    scored: [],
     newestMicros: Number.NEGATIVE_INFINITY,
     lastStreamSequence: Number.NEGATIVE_INFINITY,
     lastHeardMicros: Number.POSITIVE_INFINITY,

@@ -1,5 +1,6 @@
 import type { LeadEvent, RejectionReason } from '../../src/model/event.ts';
 import type { SequenceDefinition } from '../../src/model/sequence.ts';
+import type { StepEntry } from '../../src/model/step.ts';
 import type { OracleCompletion, OracleOutcome } from './oracle.ts';
 
 /**
@@ -52,6 +53,10 @@ function copyCompletion(completion: OracleCompletion): OracleCompletion {
 export interface SequenceOptions {
   readonly id?: string;
   readonly ou?: string;
+  /** The steps, where types alone do not say what they are. */
+  readonly entries?: readonly StepEntry[];
+  readonly exclude?: readonly string[];
+  readonly maxGapSeconds?: number;
   readonly ordered?: boolean;
   readonly windowSeconds?: number;
   readonly active?: boolean;
@@ -66,8 +71,10 @@ export function sequenceOf(steps: string, options: SequenceOptions = {}): Sequen
   return {
     ou: options.ou ?? 'ou',
     id: options.id ?? 's',
-    eventTypes: steps.split(','),
+    eventTypes: options.entries ?? steps.split(','),
+    exclude: options.exclude ?? [],
     windowMicros: micros(options.windowSeconds ?? 10),
+    maxGapMicros: options.maxGapSeconds === undefined ? null : micros(options.maxGapSeconds),
     ordered: options.ordered ?? true,
     active: options.active ?? true,
     refire: options.refire ?? { mode: 'every' },
@@ -83,6 +90,8 @@ export function micros(seconds: number): number {
 export interface FeedOptions {
   readonly ou?: string;
   readonly lead?: string;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly score?: number;
 }
 
 /**
@@ -141,6 +150,8 @@ export class Bench<S extends Subject = Subject> {
       timeMicros,
       streamSequence: this.streamSequence,
       arrivalMicros,
+      metadata: options.metadata,
+      score: options.score,
     };
   }
 }

@@ -4,6 +4,7 @@ import type { SequenceDefinition } from '../../src/model/sequence.ts';
 import type { OracleCompletion, OracleOutcome } from './oracle.ts';
 import { normalized, SECOND_MICROS, type Subject } from './oracleBench.ts';
 import { definitionOfDraft, EventWriter, edited, OUS, type Script, sequenceIdOf } from './oracleScripts.ts';
+import { stepsOf } from './oracleSteps.ts';
 import { restarted } from './oracleSubjects.ts';
 
 /** How often each result was seen, so that a generator that no longer reaches a rule is noticed. */
@@ -56,7 +57,9 @@ export function play(script: Script, options: DuelOptions, how: Play): Turn[] {
     switch (command.kind) {
       case 'event': {
         const event = writer.event(command);
-        turns.push({ event, outcome: normalized(subject.apply(event)) });
+        const outcome = normalized(subject.apply(event));
+        turns.push({ event, outcome });
+        if (options.tally !== undefined) count(options.tally, event.ou, outcome, definitions);
         break;
       }
       case 'set': {
@@ -84,7 +87,6 @@ export function play(script: Script, options: DuelOptions, how: Play): Turn[] {
         break;
     }
   }
-  if (options.tally !== undefined) for (const turn of turns) count(options.tally, turn.outcome);
   return turns;
 }
 
@@ -140,14 +142,37 @@ function describeEvent(event: LeadEvent): string {
   return `#${event.streamSequence} ${event.ou}/${event.leadId} ${event.type} ${event.id} at ${times}`;
 }
 
-function count(tally: Tally, outcome: OracleOutcome): void {
+function count(
+  tally: Tally,
+  ou: string,
+  outcome: OracleOutcome,
+  definitions: ReadonlyMap<string, SequenceDefinition>,
+): void {
   const add = (name: string): void => {
     tally.set(name, (tally.get(name) ?? 0) + 1);
   };
   add(outcome.kind === 'rejected' ? outcome.reason : outcome.kind);
   if (outcome.kind !== 'held') return;
   if (outcome.completions.length > 1) add('several completions');
-  for (const completion of outcome.completions) for (const name of featuresOf(completion)) add(name);
+  for (const completion of outcome.completions) {
+    for (const name of featuresOf(completion)) add(name);
+    for (const name of kindsOf(definitions.get(`${ou}/${completion.sequenceId}`)!)) add(name);
+  }
+}
+
+/** What a sequence asks for beyond plain types. */
+function kindsOf({ eventTypes, exclude, ordered, maxGapMicros }: SequenceDefinition): string[] {
+  const steps = stepsOf(eventTypes);
+  const order = ordered ? 'ordered' : 'unordered';
+  return [
+    ...(steps.some(({ types }) => types.length > 1) ? [`${order}, any of several types`] : []),
+    ...(steps.some(({ where }) => where !== null) ? [`${order}, with a condition`] : []),
+    ...(eventTypes.some((entry) => typeof entry !== 'string' && entry.count > 1)
+      ? [`${order}, with a count`]
+      : []),
+    ...(exclude !== undefined && exclude.length > 0 ? [`${order}, with excluded types`] : []),
+    ...(ordered && steps.length > 2 && typeof maxGapMicros === 'number' ? ['with gaps'] : []),
+  ];
 }
 
 function featuresOf(completion: OracleCompletion): string[] {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { LeadEvent } from '../../src/model/event.ts';
 import type { Refire, SequenceDefinition } from '../../src/model/sequence.ts';
+import type { StepEntry, Where } from '../../src/model/step.ts';
 import { SECOND_MICROS } from './oracleBench.ts';
 
 /**
@@ -14,6 +15,17 @@ export const LEADS = ['lead', 'Lead', 'one', '\u00e9t\u00e9:\u0000'] as const;
 /** Sequence ids whose order by code unit differs from a reader's order. */
 const SEQUENCE_IDS = ['seq-b', 'seq-B', 'seq-10', 'seq-9', 'seq-a', 'seq'] as const;
 const TYPES = ['A', 'B', 'C', 'D', 'E'] as const;
+/** Conditions that hold for some of what `metadataDrafts` makes, alone and together. */
+export const CONDITIONS: readonly Where[] = [
+  { 'metadata.n': { gte: 2 } },
+  { 'metadata.n': { lte: 2 } },
+  { 'metadata.plan': { eq: 'pro' } },
+  { 'metadata.n': { in: [1, 3] }, 'metadata.plan': { prefix: 'p' } },
+  { 'metadata.a.b': { exists: true } },
+  { 'metadata.a.b': { exists: false }, score: { gte: 1, lte: 2 } },
+];
+/** Steps with their counts written out; the oracle looks at every choice of events for them. */
+const WRITTEN_STEPS_MAX = 7;
 
 export interface ScriptShape {
   /** How many of the types sequences draw from; events draw from one more, which none lists. */
@@ -27,14 +39,26 @@ export interface ScriptShape {
   readonly spanFactor?: number;
   /** Relative weight of the commands other than events. */
   readonly changeWeight: number;
+  /** Whether steps may have several types, conditions and counts, and sequences gaps and excluded types. */
+  readonly rich?: boolean;
   /** Whether events may be late, in the future, repeated, or separated by long silence. */
   readonly disorder: boolean;
+}
+
+/** A step: one type or several, a condition or -1 for none, and how often. */
+export interface EntryDraft {
+  readonly types: readonly number[];
+  readonly condition: number;
+  readonly count: number;
 }
 
 export interface SequenceDraft {
   readonly ou: number;
   readonly slot: number;
-  readonly types: readonly number[];
+  readonly entries: readonly EntryDraft[];
+  /** Types; those of a step among them are left out. */
+  readonly exclude: readonly number[];
+  readonly gapSeconds: number | null;
   readonly windowSeconds: number;
   readonly ordered: boolean;
   readonly active: boolean;
@@ -47,6 +71,8 @@ export interface EventDraft {
   readonly ou: number;
   readonly lead: number;
   readonly type: number;
+  readonly metadata: Readonly<Record<string, unknown>> | undefined;
+  readonly score: number | undefined;
   /** Seconds by which the arrival moves on from the one before. */
   readonly arrivalStep: number;
   /** Event time relative to its arrival. */
@@ -65,7 +91,17 @@ export type Command =
   | { readonly kind: 'restart' }
   | { readonly kind: 'sweep'; readonly leadsMax: number };
 
-export type EditableField = 'types' | 'window' | 'ordered' | 'active' | 'refire' | 'delay';
+const EDITABLE_FIELDS = [
+  'types',
+  'exclude',
+  'window',
+  'gap',
+  'ordered',
+  'active',
+  'refire',
+  'delay',
+] as const;
+export type EditableField = (typeof EDITABLE_FIELDS)[number];
 
 export interface Script {
   readonly latenessSeconds: number;
@@ -93,7 +129,13 @@ export function sequenceDrafts(shape: ScriptShape): fc.Arbitrary<SequenceDraft> 
   return fc.record({
     ou: ouIndex(),
     slot: fc.nat(SEQUENCE_IDS.length - 1),
-    types: fc.array(fc.nat(shape.typesMax - 1), { minLength: 1, maxLength: shape.stepsMax, size: 'max' }),
+    entries: entryLists(shape),
+    exclude: rarely(shape, fc.uniqueArray(fc.nat(shape.typesMax), { minLength: 1, maxLength: 2 }), []),
+    gapSeconds: rarely<number | null>(
+      shape,
+      fc.integer({ min: 0, max: 5 }).map((seconds) => seconds * (shape.spanFactor ?? 1)),
+      null,
+    ),
     windowSeconds: fc.integer({ min: 1, max: 12 }).map((seconds) => seconds * (shape.spanFactor ?? 1)),
     ordered: fc.boolean(),
     active: fc.oneof(
@@ -114,12 +156,45 @@ export function sequenceDrafts(shape: ScriptShape): fc.Arbitrary<SequenceDraft> 
   });
 }
 
+function entryLists(shape: ScriptShape): fc.Arbitrary<readonly EntryDraft[]> {
+  const type = fc.nat(shape.typesMax - 1);
+  const plain = type.map((only): EntryDraft => ({ types: [only], condition: -1, count: 1 }));
+  const rich = fc.record({
+    types: fc.uniqueArray(type, { minLength: 1, maxLength: 3 }),
+    condition: fc.oneof(fc.constant(-1), fc.nat(CONDITIONS.length - 1)),
+    count: fc.constantFrom(1, 1, 2, 3),
+  });
+  const lengths = { minLength: 1, maxLength: shape.stepsMax, size: 'max' } as const;
+  return rarely(shape, fc.array(fc.oneof(plain, rich), lengths), undefined).chain((entries) =>
+    entries === undefined ? fc.array(plain, lengths) : fc.constant(entries),
+  );
+}
+
+/** In a rich script, every other time; else never. */
+function rarely<T>(shape: ScriptShape, arbitrary: fc.Arbitrary<T>, otherwise: T): fc.Arbitrary<T> {
+  return shape.rich === true ? fc.oneof(fc.constant(otherwise), arbitrary) : fc.constant(otherwise);
+}
+
+function metadataDrafts(shape: ScriptShape): fc.Arbitrary<EventDraft['metadata']> {
+  const fields = fc.record(
+    {
+      n: fc.constantFrom<unknown[]>(1, 2, 3, 3, '2', null),
+      plan: fc.constantFrom<unknown[]>('pro', 'plus', 'free', ['pro']),
+      a: fc.constantFrom<unknown[]>({ b: 1 }, { b: null }, {}, 'b'),
+    },
+    { requiredKeys: ['n'] },
+  );
+  return rarely<EventDraft['metadata']>(shape, fields, undefined);
+}
+
 export function eventDrafts(shape: ScriptShape): fc.Arbitrary<EventDraft> {
   return fc.record({
     kind: fc.constant('event' as const),
     ou: ouIndex(),
     lead: fc.nat(shape.leadsMax - 1),
     type: fc.nat(shape.typesMax),
+    metadata: metadataDrafts(shape),
+    score: rarely<number | undefined>(shape, fc.nat(3), undefined),
     arrivalStep: shape.disorder ? arrivalSteps() : fc.integer({ min: 0, max: 2 }),
     offsetSeconds: shape.disorder ? offsets() : fc.constant(0),
     jitterMicros: shape.disorder ? jitters() : fc.constant(0),
@@ -162,7 +237,7 @@ function jitters(): fc.Arbitrary<number> {
 
 function commands(shape: ScriptShape): fc.Arbitrary<Command> {
   const draft = sequenceDrafts(shape);
-  const fields = fc.subarray<EditableField>(['types', 'window', 'ordered', 'active', 'refire', 'delay']);
+  const fields = fc.subarray<EditableField>([...EDITABLE_FIELDS]);
   const edits = fc.record({ kind: fc.constant('edit' as const), draft, fields });
   const sets = fc.record({ kind: fc.constant('set' as const), draft });
   const slot = fc.nat(SEQUENCE_IDS.length - 1);
@@ -202,6 +277,8 @@ export class EventWriter {
       timeMicros: this.#arrivalMicros + draft.offsetSeconds * SECOND_MICROS + draft.jitterMicros,
       streamSequence: this.streamSequence,
       arrivalMicros: this.#arrivalMicros,
+      metadata: draft.metadata,
+      score: draft.score,
     };
   }
 }
@@ -211,14 +288,39 @@ export function definitionOfDraft(draft: SequenceDraft, position: number): Seque
   return {
     ou: OUS[draft.ou]!,
     id: SEQUENCE_IDS[draft.slot]!,
-    eventTypes: draft.types.map((type) => TYPES[type]!),
+    ...matchOfDraft(draft),
     windowMicros: draft.windowSeconds * SECOND_MICROS,
+    maxGapMicros: draft.gapSeconds === null ? null : draft.gapSeconds * SECOND_MICROS,
     ordered: draft.ordered,
     active: draft.active,
     refire: draft.refire,
     maxFireDelayMicros: draft.delaySeconds === null ? null : draft.delaySeconds * SECOND_MICROS,
     effectiveFrom: position,
   };
+}
+
+function matchOfDraft({ entries, exclude }: SequenceDraft) {
+  let written = 0;
+  const eventTypes = entries.flatMap((draft): StepEntry[] => {
+    const count = Math.min(draft.count, WRITTEN_STEPS_MAX - written);
+    if (count <= 0) return [];
+    written += count;
+    const types = draft.types.map((type) => TYPES[type]!);
+    const where = CONDITIONS[draft.condition] ?? null;
+    return count === 1 && types.length === 1 && where === null ? types : [{ types, where, count }];
+  });
+  return {
+    eventTypes,
+    exclude: withoutStepTypes(
+      exclude.map((type) => TYPES[type]!),
+      eventTypes,
+    ),
+  };
+}
+
+function withoutStepTypes(exclude: readonly string[], eventTypes: readonly StepEntry[]): string[] {
+  const types = eventTypes.flatMap((entry) => (typeof entry === 'string' ? [entry] : entry.types));
+  return exclude.filter((type) => !types.includes(type));
 }
 
 /** The sequence after an edit at this position; an edit of no field is a rename. */
@@ -229,20 +331,22 @@ export function edited(
   position: number,
 ): SequenceDefinition {
   const wanted = definitionOfDraft(draft, position);
+  const eventTypes = fields.includes('types') ? wanted.eventTypes : before.eventTypes;
+  const exclude = (fields.includes('exclude') ? wanted.exclude : before.exclude) ?? [];
   const after = {
     ...before,
-    eventTypes: fields.includes('types') ? wanted.eventTypes : before.eventTypes,
+    eventTypes,
+    exclude: withoutStepTypes(exclude, eventTypes),
+    maxGapMicros: (fields.includes('gap') ? wanted.maxGapMicros : before.maxGapMicros) ?? null,
     windowMicros: fields.includes('window') ? wanted.windowMicros : before.windowMicros,
     ordered: fields.includes('ordered') ? wanted.ordered : before.ordered,
     active: fields.includes('active') ? !before.active : before.active,
     refire: fields.includes('refire') ? wanted.refire : before.refire,
     maxFireDelayMicros: fields.includes('delay') ? wanted.maxFireDelayMicros : before.maxFireDelayMicros,
   };
-  const looksBackAnew =
-    after.eventTypes.join() !== before.eventTypes.join() ||
-    after.windowMicros !== before.windowMicros ||
-    after.ordered !== before.ordered ||
-    (after.active && !before.active);
+  const matchOf = ({ eventTypes: steps, exclude: types, ...of }: SequenceDefinition) =>
+    JSON.stringify([steps, types, of.windowMicros, of.maxGapMicros, of.ordered]);
+  const looksBackAnew = matchOf(after) !== matchOf(before) || (after.active && !before.active);
   return { ...after, effectiveFrom: looksBackAnew ? position : before.effectiveFrom };
 }
 

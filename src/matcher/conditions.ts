@@ -1,0 +1,36 @@
+import type { LeadEvent } from '../model/event.ts';
+import { canonicalWhere, type FieldTest, type Where } from '../model/step.ts';
+
+const METADATA = 'metadata';
+
+/** What stands for a condition: equal conditions have equal texts, and a text has no line break in it. */
+export function textOfWhere(where: Where): string {
+  return JSON.stringify(canonicalWhere(where));
+}
+
+/** Whether an event's fields are what a condition asks for. */
+export function fulfils(event: LeadEvent, where: Where): boolean {
+  for (const path of Object.keys(where)) if (!holds(valueAt(event, path), where[path]!)) return false;
+  return true;
+}
+
+/** The value at a path; undefined where nothing is, or null. Only objects are looked into, no lists. */
+function valueAt(event: LeadEvent, path: string): unknown {
+  const [root, ...names] = path.split('.');
+  let value: unknown = root === METADATA ? event.metadata : event.score;
+  for (const name of names) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+    value = Object.hasOwn(value, name) ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
+  }
+  return value ?? undefined;
+}
+
+function holds(value: unknown, test: FieldTest): boolean {
+  if (test.exists !== undefined && test.exists !== (value !== undefined)) return false;
+  if (test.eq !== undefined && value !== test.eq) return false;
+  if (test.in !== undefined && !test.in.some((listed) => listed === value)) return false;
+  if (test.prefix !== undefined && !(typeof value === 'string' && value.startsWith(test.prefix)))
+    return false;
+  if (test.gte !== undefined && !(typeof value === 'number' && value >= test.gte)) return false;
+  return test.lte === undefined || (typeof value === 'number' && value <= test.lte);
+}
