@@ -143,6 +143,8 @@ async function countLists({ environment, fires, deliveries, abort, log }: Core):
 /** A token for the first user, where nobody has one yet. */
 async function createFirstToken(config: Config, tokens: TokenStore): Promise<string | null> {
   if (config.apiTokens.length > 0 || tokens.list().length > 0) return null;
-  const { token } = await tokens.create(DEFAULT_OU, 'first start');
+  // Whoever starts the program owns it.
+  const wanted = { name: 'first start', role: 'admin', expiresAtMs: null, ratePerSecond: null } as const;
+  const { token } = await tokens.create(DEFAULT_OU, wanted);
   return token;
 }

@@ -100,6 +100,7 @@ describe('the npm scripts', () => {
         'start',
         'test',
         'test:crash',
+        'test:fuzz',
         'test:guards',
         'test:simulation',
         'tokens',

@@ -1,16 +1,19 @@
-import { Hono, type MiddlewareHandler } from 'hono';
-import { authenticate } from './auth.ts';
+import { Hono } from 'hono';
+import { identify, logRequests, patternOf } from './accessLog.ts';
+import { authenticate, requireRole } from './auth.ts';
+import { allowOrigins } from './crossOrigin.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { destinationRoutes } from './destinations.ts';
 import { documentRoutes } from './document.ts';
-import type { Route } from './endpoint.ts';
+import { type Route, roleOf } from './endpoint.ts';
+import { IdempotentRequests } from './idempotency.ts';
 import { ingestRoutes } from './ingest.ts';
 import { insightRoutes } from './insights.ts';
 import { milestoneEventRoutes } from './milestoneEvents.ts';
 import { milestoneRoutes } from './milestones.ts';
 import { operationRoutes } from './operations.ts';
 import type { ApiPorts, LoggerPort } from './ports.ts';
-import { COMMON_HEADERS, Problem, problemResponse } from './problem.ts';
+import { Problem, problemBody, problemResponse } from './problem.ts';
 import { redeliveryRoutes } from './redeliveries.ts';
 import { rejectedEventRoutes } from './rejectedEvents.ts';
 import type { ApiContext, ApiEnv } from './request.ts';
@@ -18,21 +21,45 @@ import { sequenceEventExportRoutes } from './sequenceEventExport.ts';
 import { sequenceEventRoutes } from './sequenceEvents.ts';
 import { sequenceRoutes } from './sequences.ts';
 import { simulationRoutes } from './simulations.ts';
+import { tokenRoutes } from './tokens.ts';
 
 /** The HTTP API as a Hono app; it listens nowhere (see `serveHttp`). Every answer other than success is a Problem. */
 export function createApp(ports: ApiPorts): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
-  app.use(logRequests(ports), setCommonHeaders);
+  app.use(identify, logRequests(ports));
+  if (ports.corsOrigins.length > 0) app.use(allowOrigins(ports.corsOrigins));
 
   const routes = routesOf(ports);
-  for (const resource of privateResources(routes)) app.use(`/${resource}/*`, authenticate(ports.tokens));
-  for (const { endpoint, handle } of routes) {
-    app.on(endpoint.method.toUpperCase(), endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1'), handle);
+  const authenticated = authenticate(ports);
+  for (const resource of privateResources(routes)) app.use(`/${resource}/*`, authenticated);
+  const requests = new IdempotentRequests(ports.answers);
+  for (const route of routes) {
+    const { method, path } = route.endpoint;
+    app.on(
+      method.toUpperCase(),
+      path.replace(/{(\w+)}/g, ':$1'),
+      authorized(route, requests.handlerOf(route)),
+    );
   }
 
-  app.notFound((context) => problemResponse(unrouted(app, context)));
-  app.onError((error, context) => problemResponse(toProblem(error, context, ports.logger)));
+  app.notFound((context) => answerWith(unrouted(app, context), context));
+  app.onError((error, context) => answerWith(toProblem(error, context, ports.logger), context));
   return app;
+}
+
+function authorized({ endpoint }: Route, handle: Route['handle']): Route['handle'] {
+  const needed = roleOf(endpoint);
+  if (needed === null) return handle;
+  return (context) => {
+    requireRole(context, needed);
+    return handle(context);
+  };
+}
+
+function answerWith(problem: Problem, context: ApiContext): Response {
+  const { requestId } = context.var;
+  context.set('answerBytes', Buffer.byteLength(problemBody(problem, requestId)));
+  return problemResponse(problem, requestId);
 }
 
 /** Everything that can be asked, in the order in which the document shows it. */
@@ -51,6 +78,7 @@ export function routesOf(ports: ApiPorts): readonly Route[] {
     ...deliveryRoutes(ports),
     ...redeliveryRoutes(ports),
     ...destinationRoutes(ports),
+    ...tokenRoutes(ports),
     ...operationRoutes(ports),
   ];
   return [...routes, ...documentRoutes(routes)];
@@ -65,8 +93,8 @@ function privateResources(routes: readonly Route[]): ReadonlySet<string | undefi
 /** The error mapper: a Problem is an answer; everything else is a bug or broken I/O, logged and not shown. */
 function toProblem(error: Error, context: ApiContext, logger: LoggerPort): Problem {
   if (error instanceof Problem) return error;
-  const { method, path } = context.req;
-  logger.error({ err: error, method, path }, 'a request failed unexpectedly');
+  const fields = { method: context.req.method, route: patternOf(context), requestId: context.var.requestId };
+  logger.error({ err: error, ...fields }, 'a request failed unexpectedly');
   return new Problem(500, 'Something went wrong on our side; it has been logged.');
 }
 
@@ -94,20 +122,4 @@ function matches(pattern: string, path: string): boolean {
     expected.length === actual.length &&
     expected.every((part, index) => (part.startsWith(':') ? actual[index] !== '' : part === actual[index]))
   );
-}
-
-const setCommonHeaders: MiddlewareHandler<ApiEnv> = async (context, next) => {
-  await next();
-  for (const [name, value] of Object.entries(COMMON_HEADERS)) context.header(name, value);
-};
-
-/** One line per request, without query, headers or body, where secrets would be. */
-function logRequests({ logger, nowMs }: Pick<ApiPorts, 'logger' | 'nowMs'>): MiddlewareHandler<ApiEnv> {
-  return async (context, next) => {
-    const startedAtMs = nowMs();
-    await next();
-    const { method, path } = context.req;
-    const fields = { method, path, status: context.res.status, durationMs: nowMs() - startedAtMs };
-    logger.debug({ ...fields, ou: context.var.ou }, 'request');
-  };
 }

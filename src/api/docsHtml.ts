@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { escaped, inline, paragraphs } from './docsText.ts';
-import { type AnyEndpoint, examplePath, problemsOf, TAGS } from './endpoint.ts';
-import { DESCRIPTION } from './openapi.ts';
+import { type AnyEndpoint, examplePath, problemsOf, roleOf, TAGS } from './endpoint.ts';
+import { DESCRIPTION, headersTaken, unchangedOf } from './openapi.ts';
 import { documented, type JsonSchema } from './validation.ts';
 import {
   MILESTONE_EXAMPLE,
@@ -76,12 +76,14 @@ function endpointHtml(endpoint: AnyEndpoint): string {
   const statuses = {
     [answer.status]: answer.description,
     ...(alternative && { [alternative.status]: alternative.description }),
+    ...unchangedOf(endpoint),
     ...problemsOf(endpoint),
   };
   return [
     `<article id="${name}">`,
     `<h3>${methodHtml(method)} <code>${escaped(path)}</code> ${inline(summary)}</h3>`,
     `<p>${inline(description)}</p>`,
+    needsHtml(endpoint),
     query && fieldsHtml('Parameters', documented(query)),
     body && fieldsHtml('Body', documented(body.schema)),
     `<h4>Example</h4>${codeHtml(curl(endpoint))}`,
@@ -93,6 +95,14 @@ function endpointHtml(endpoint: AnyEndpoint): string {
   ]
     .filter((part) => part !== undefined)
     .join('\n');
+}
+
+/** What it needs and takes beside parameters and a body, in a line. */
+function needsHtml(endpoint: AnyEndpoint): string | undefined {
+  const role = roleOf(endpoint);
+  if (role === null) return undefined;
+  const headers = Object.keys(headersTaken(endpoint)).map((name) => ` Takes \`${name}\`.`);
+  return `<p>${inline(`Needs the role \`${role}\`.${headers.join('')}`)}</p>`;
 }
 
 function statusHtml([status, description]: readonly [string, string]): string {

@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import type { OuId } from '../model/event.ts';
+import type { Role } from '../model/token.ts';
+import { entityTag, isKnown } from './conditions.ts';
 import type { ProblemStatus } from './problem.ts';
 import { type ApiContext, idOf, leadIdOf, readBody, readOptionalBody, readQuery } from './request.ts';
 
@@ -10,6 +12,7 @@ export const TAGS = {
   Fires: 'Which leads completed which sequences, and reached which scores.',
   Deliveries: 'What was sent where, each attempt, and sending it again.',
   Destinations: 'Where deliveries go: pausing one, resuming it, limiting its rate.',
+  Tokens: 'Who may ask for what. All of it needs the role admin.',
   Operation: 'For orchestrators and monitoring.',
 } as const;
 
@@ -29,6 +32,8 @@ export interface Answer<Value> {
   readonly schema?: z.ZodType<Value>;
   /** Of a body that is not JSON. */
   readonly contentType?: string;
+  /** The body has a `version`, which is its ETag; a GET takes If-None-Match. */
+  readonly isVersioned?: true;
 }
 
 /** A request that can be made and its answer, for the document; a test makes each of them. */
@@ -42,8 +47,8 @@ export interface Example<Value> {
 
 /**
  * One method at one path: the only source of its route, its checks, the type of its answer and its entry in the
- * document. What follows from the rest (401, 404 of an `{id}`, 400, 413 and 415 of a body, 500) is not listed in
- * `problems`.
+ * document. What follows from the rest (401, 403 and 429 of a token, 404 of an `{id}`, 400, 413 and 415 of a body, 412
+ * of a condition, 409 and 422 of an Idempotency-Key, 500) is not listed in `problems`.
  */
 export interface Endpoint<Query, Body, Value> {
   /** The operationId. */
@@ -56,6 +61,10 @@ export interface Endpoint<Query, Body, Value> {
   readonly description: string;
   /** Needs no token. */
   readonly isPublic?: true;
+  /** What a token needs; by default `read` for a GET and `write` for the rest. */
+  readonly role?: Role;
+  /** Takes If-Match with the ETag of what it changes. */
+  readonly isConditional?: true;
   /** What the `{id}` in the path is the id of. */
   readonly idOf?: string;
   /** The path has a `{lead_id}`: any lead id as one percent-encoded part. */
@@ -71,20 +80,47 @@ export interface Endpoint<Query, Body, Value> {
 }
 export type AnyEndpoint = Endpoint<unknown, unknown, unknown>;
 
+/** What a token needs for it; null: no token is needed. */
+export function roleOf({ isPublic, role, method }: AnyEndpoint): Role | null {
+  if (isPublic === true) return null;
+  return role ?? (method === 'get' ? 'read' : 'write');
+}
+
+/** Whether it takes an Idempotency-Key: a POST that does something, as opposed to one that only reads a body. */
+export function takesIdempotencyKey(endpoint: AnyEndpoint): boolean {
+  return endpoint.method === 'post' && roleOf(endpoint) !== 'read' && endpoint.isPublic !== true;
+}
+
 /** Every problem that the endpoint can answer with, and when. */
 export function problemsOf(endpoint: AnyEndpoint): Readonly<Record<number, string>> {
-  const { body, query, idOf, takesLeadId, isPublic, problems } = endpoint;
-  const isChecked = body !== undefined || query !== undefined || takesLeadId === true;
+  const { body, query, idOf, takesLeadId, isConditional, problems } = endpoint;
+  const takesKey = takesIdempotencyKey(endpoint);
+  const isChecked = body !== undefined || query !== undefined || takesLeadId === true || takesKey;
+  const role = roleOf(endpoint);
   return {
     ...(isChecked && { 400: 'The body or a parameter is not valid; `errors` names each that is wrong.' }),
-    ...(isPublic !== true && { 401: 'The token is missing, not known, or was revoked.' }),
+    ...(role !== null && {
+      401: 'The token is missing, not known, has expired, or was revoked.',
+      403: `The token has not the role that this needs, \`${role}\`.`,
+      429: 'The token has made more requests than it may make in a second; try again after Retry-After.',
+    }),
     ...(idOf !== undefined && { 404: `There is no such ${idOf} in this organizational unit.` }),
     ...(body !== undefined && {
       413: 'The body, or a part of it, is too large.',
       415: 'The body is not JSON in UTF-8, or is compressed.',
     }),
+    ...(isConditional === true && { 412: 'If-Match does not name the version that it is at.' }),
+    ...(takesKey && { 422: 'The Idempotency-Key was used for another request.' }),
     500: 'Something went wrong on our side; it has been logged.',
     ...problems,
+    ...(takesKey && {
+      409: [problems?.[409], 'A request with the same Idempotency-Key is under way.']
+        .filter((text) => text !== undefined)
+        .join(' '),
+      503:
+        problems?.[503] ??
+        'Answers cannot be kept for an Idempotency-Key at this moment; try again after Retry-After.',
+    }),
   };
 }
 
@@ -145,9 +181,15 @@ export function route<Query, Body, Value>(
     endpoint,
     handle: async (context) => {
       const value = await work(await checkedRequest(endpoint, context));
-      return answer.schema === undefined
-        ? context.body(null, answer.status)
-        : context.newResponse(JSON.stringify(value), answer.status, { 'content-type': 'application/json' });
+      if (answer.schema === undefined) return context.body(null, answer.status);
+      if (answer.isVersioned === true) {
+        const { version } = value as { readonly version: number };
+        context.header('etag', entityTag(version));
+        if (endpoint.method === 'get' && isKnown(context, version)) return context.body(null, 304);
+      }
+      const body = JSON.stringify(value);
+      context.set('answerBytes', Buffer.byteLength(body));
+      return context.newResponse(body, answer.status, { 'content-type': 'application/json' });
     },
   };
 }

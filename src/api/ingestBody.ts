@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { parseInstant } from '../model/instant.ts';
 import { formatMicros } from '../model/time.ts';
@@ -7,34 +6,45 @@ import type { IngestEvent } from './ports.ts';
 import { type FieldError, invalid, Problem } from './problem.ts';
 import { check } from './validation.ts';
 
+/** The id of an event that came without one, by its place in the batch. */
+export type NewEventId = (index: number) => string;
+
+/** In a simulation. */
+export function simulatedId(index: number): string {
+  return `event-${index + 1}`;
+}
+
 /** The events of a body, all of them or a Problem that names each bad one. */
-export function readEvents(body: unknown): readonly IngestEvent[] {
+export function readEvents(body: unknown, newId: NewEventId): readonly IngestEvent[] {
   if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'events')) {
-    return checkedEvents([body], () => '');
+    return checkedEvents([body], () => '', newId);
   }
   const result = check(batch, body);
   if (!result.ok) throw invalid(result.errors, 'body');
-  return checkedEvents(result.value.events, (index) => `events[${index}]`);
+  return checkedEvents(result.value.events, (index) => `events[${index}]`, newId);
 }
 
 function checkedEvents(
   inputs: readonly unknown[],
   pathOf: (index: number) => string,
+  newId: NewEventId,
 ): readonly IngestEvent[] {
   const results = inputs.map((input, index) => check(event, input, pathOf(index)));
   const errors = results.flatMap((result) => (result.ok ? [] : result.errors));
   if (errors.length > 0) throw invalid(errors, 'body');
-  const events = results.flatMap((result) => (result.ok ? [toIngestEvent(result.value)] : []));
+  const events = results.flatMap((result, index) =>
+    result.ok ? [toIngestEvent(result.value, newId(index))] : [],
+  );
   refuseLargeMetadata(events, pathOf);
   return events;
 }
 
 /** An event as it was handed in, with an id where it has none. */
-export function toIngestEvent(input: z.infer<typeof event>): IngestEvent {
+export function toIngestEvent(input: z.infer<typeof event>, newId: string): IngestEvent {
   const created = input.created_at ?? input.timestamp;
   const micros = created ? parseInstant(created) : undefined;
   return {
-    id: input.id ?? randomUUID(),
+    id: input.id ?? newId,
     leadId: input.lead_id,
     eventType: input.event_type,
     createdAt: micros === undefined ? null : formatMicros(micros),

@@ -3,20 +3,24 @@ import { count } from './commonSchema.ts';
 import { endpoint } from './endpoint.ts';
 import { readEvents } from './ingestBody.ts';
 import { documentedBatch, event } from './ingestSchema.ts';
-import { readJson } from './request.ts';
+import { freshIdOf, readJson } from './request.ts';
 
 export const ingest = endpoint({
   name: 'ingestEvents',
   method: 'post',
   path: '/ingest',
   tag: 'Events',
+  role: 'ingest',
   summary: 'Send events',
   description:
-    'One event, or `{ "events": [ … ] }` with up to 1,000; all of them are taken or none. Send an `id` with each: then the request may be repeated without counting twice. Fields of an event that are not listed are ignored.',
+    'One event, or `{ "events": [ … ] }` with up to 1,000; all of them are taken or none. Send an `id` with each, or an Idempotency-Key with the request: then it may be repeated without counting twice. Fields of an event that are not listed are ignored.',
   body: {
     schema: z.union([event, documentedBatch]),
     isRequired: true,
-    read: async (context) => readEvents(await readJson(context)),
+    read: async (context) => {
+      const freshId = freshIdOf(context);
+      return readEvents(await readJson(context), (index) => `evt-${freshId}-${index}`);
+    },
   },
   answer: {
     status: 202,

@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { OuId } from '../model/event.ts';
-import { MILESTONE_ID_PREFIX, type Milestone } from '../model/milestone.ts';
+import type { Milestone, MilestoneId } from '../model/milestone.ts';
 import type { Refire } from '../model/sequence.ts';
 import { COOLDOWN_ALLOWED, type MilestonePatch, type NewMilestone } from './milestoneSchema.ts';
 import { invalid } from './problem.ts';
@@ -9,11 +8,11 @@ import { clearable, newWebhookSecret, nextVersion } from './triggerChanges.ts';
 import { expectation } from './validation.ts';
 
 /** A new milestone trigger from a checked body; the catalog fills in `effectiveFrom`. */
-export function createMilestone(ou: OuId, body: NewMilestone, nowMs: number): Milestone {
+export function createMilestone(ou: OuId, id: MilestoneId, body: NewMilestone, nowMs: number): Milestone {
   return {
     kind: 'milestone',
     ou,
-    id: `${MILESTONE_ID_PREFIX}${randomBytes(12).toString('hex')}`,
+    id,
     name: body.name,
     scoreThreshold: body.score_threshold,
     eventType: body.event_type ?? null,

@@ -87,7 +87,12 @@ export const createMilestone = endpoint({
   description:
     'It watches the `score` of events. It is in force for everything after the answer, and knows the scores of before: a lead that is at the threshold already has to fall below it first. `location` names it.',
   body: jsonBody(newMilestone),
-  answer: { status: 201, description: 'The trigger, with its secret.', schema: triggerWithSecret },
+  answer: {
+    status: 201,
+    description: 'The trigger, with its secret.',
+    schema: triggerWithSecret,
+    isVersioned: true,
+  },
   problems: { ...UNAVAILABLE, 409: 'There are as many triggers as there may be (SEQUENCES_MAX).' },
   example: {
     body: { name: EXAMPLE.name, score_threshold: 100, webhook_url: EXAMPLE.webhook_url },
@@ -103,7 +108,7 @@ export const getMilestone = endpoint({
   summary: 'Read a milestone trigger',
   description: 'Without its secret.',
   idOf: 'trigger',
-  answer: { status: 200, description: 'The trigger.', schema: trigger },
+  answer: { status: 200, description: 'The trigger.', schema: trigger, isVersioned: true },
   example: { id: EXAMPLE.id, answer: EXAMPLE },
 });
 
@@ -115,7 +120,8 @@ const change = {
     'The fields that are sent and no others; null clears an optional one. With another threshold or event type it counts from now on.',
   idOf: 'trigger',
   body: jsonBody(milestonePatch),
-  answer: { status: 200, description: 'The trigger as it is now.', schema: trigger },
+  isConditional: true,
+  answer: { status: 200, description: 'The trigger as it is now.', schema: trigger, isVersioned: true },
   problems: UNAVAILABLE,
   example: {
     id: EXAMPLE.id,
@@ -139,6 +145,7 @@ export const deleteMilestone = endpoint({
   summary: 'Delete a milestone trigger',
   description: 'Its fires and deliveries stay; what is still to be delivered is.',
   idOf: 'trigger',
+  isConditional: true,
   answer: { status: 204, description: 'It is gone.' },
   problems: UNAVAILABLE,
   example: { id: EXAMPLE.id, answer: null },
@@ -153,7 +160,12 @@ export const rotateSecret = endpoint({
   description: 'The old one signs along for 24 hours.',
   idOf: 'trigger',
   body: optionalJsonBody(noFields),
-  answer: { status: 200, description: 'The trigger, with its new secret.', schema: triggerWithSecret },
+  answer: {
+    status: 200,
+    description: 'The trigger, with its new secret.',
+    schema: triggerWithSecret,
+    isVersioned: true,
+  },
   problems: UNAVAILABLE,
   example: {
     id: EXAMPLE.id,
@@ -225,6 +237,7 @@ const EVENTS_EXAMPLE = [
 export const simulateMilestone = endpoint({
   name: 'simulateTrigger',
   method: 'post',
+  role: 'read',
   path: '/triggers/{id}/simulate',
   tag: 'Triggers',
   summary: 'Try a milestone trigger',
@@ -239,6 +252,7 @@ export const simulateMilestone = endpoint({
 export const simulateNewMilestone = endpoint({
   name: 'simulateNewTrigger',
   method: 'post',
+  role: 'read',
   path: '/triggers/simulate',
   tag: 'Triggers',
   summary: 'Try a milestone trigger that is not saved',

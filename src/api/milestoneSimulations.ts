@@ -1,8 +1,8 @@
 import type { OuId } from '../model/event.ts';
-import type { Milestone } from '../model/milestone.ts';
+import { MILESTONE_ID_PREFIX, type Milestone } from '../model/milestone.ts';
 import { formatMicros } from '../model/time.ts';
 import { type Route, route } from './endpoint.ts';
-import { toIngestEvent } from './ingestBody.ts';
+import { simulatedId, toIngestEvent } from './ingestBody.ts';
 import { createMilestone } from './milestoneChanges.ts';
 import { type SimulationView, simulateMilestone, simulateNewMilestone } from './milestoneContract.ts';
 import type { Simulation } from './milestoneSchema.ts';
@@ -24,10 +24,13 @@ export function simulationRoutes(ports: SimulationPorts): readonly Route[] {
     }),
 
     route(simulateNewMilestone, async ({ ou, body: { trigger, ...body } }) =>
-      simulate(ports, ou, createMilestone(ou, trigger, ports.nowMs()), body),
+      simulate(ports, ou, createMilestone(ou, UNSAVED_ID, trigger, ports.nowMs()), body),
     ),
   ];
 }
+
+/** Of a trigger that is not saved. */
+const UNSAVED_ID = `${MILESTONE_ID_PREFIX}unsaved`;
 
 async function simulate(
   { milestones, nowMs }: SimulationPorts,
@@ -41,7 +44,7 @@ async function simulate(
     const lead = { lead_id, ...leadView(milestone, standing, now) };
     return { fires: [], fire_count: 0, lead_count: 0, scanned_events: 0, lead };
   }
-  const given = (events ?? []).map(toIngestEvent);
+  const given = (events ?? []).map((event, index) => toIngestEvent(event, simulatedId(index)));
   const fires = (await milestones.simulate(milestone, given, now)).map(
     ({ leadId, score, event: { id, type, timeMicros }, late }) => ({
       lead_id: leadId,

@@ -1,11 +1,15 @@
-import type { Milestone } from '../model/milestone.ts';
+import type { OuId } from '../model/event.ts';
+import { MILESTONE_ID_PREFIX, type Milestone, type MilestoneId } from '../model/milestone.ts';
+import { requireVersion } from './conditions.ts';
 import { iso } from './deliveryView.ts';
 import { type Route, route } from './endpoint.ts';
 import { createMilestone, fireModeOf, patchMilestone } from './milestoneChanges.ts';
 import * as contract from './milestoneContract.ts';
+import type { NewMilestone } from './milestoneSchema.ts';
 import { simulationRoutes } from './milestoneSimulations.ts';
 import type { ApiPorts, CatalogRefusal } from './ports.ts';
 import { notFound, Problem, unavailable } from './problem.ts';
+import { freshIdOf } from './request.ts';
 import { rotateSecret } from './triggerChanges.ts';
 import { refuseForbiddenUrl } from './triggerChecks.ts';
 
@@ -14,17 +18,22 @@ type MilestonePorts = Pick<ApiPorts, 'milestones' | 'checkWebhookUrl' | 'nowMs' 
 /** `/triggers`: create, read, change, delete and try the milestone triggers of the OU. */
 export function milestoneRoutes(ports: MilestonePorts): readonly Route[] {
   const { milestones, nowMs } = ports;
+  const created = async (ou: OuId, id: MilestoneId, body: NewMilestone) => {
+    await refuseForbiddenUrl(ports, body.webhook_url);
+    const result = await milestones.create(createMilestone(ou, id, body, nowMs()));
+    if (!result.ok) throw refusal(result, ports);
+    return result.trigger;
+  };
   return [
     route(contract.listMilestones, async ({ ou }) => {
       return { triggers: (await milestones.list(ou)).map(milestoneView) };
     }),
 
     route(contract.createMilestone, async ({ ou, body, context }) => {
-      await refuseForbiddenUrl(ports, body.webhook_url);
-      const result = await milestones.create(createMilestone(ou, body, nowMs()));
-      if (!result.ok) throw refusal(result, ports);
-      context.header('location', `/triggers/${result.trigger.id}`);
-      return viewWithSecret(result.trigger);
+      const id = `${MILESTONE_ID_PREFIX}${freshIdOf(context)}`;
+      const milestone = (await milestones.get(ou, id)) ?? (await created(ou, id, body));
+      context.header('location', `/triggers/${milestone.id}`);
+      return viewWithSecret(milestone);
     }),
 
     route(contract.getMilestone, async ({ ou, id }) => {
@@ -34,17 +43,20 @@ export function milestoneRoutes(ports: MilestonePorts): readonly Route[] {
     }),
 
     ...[contract.putMilestone, contract.patchMilestone].map((change) =>
-      route(change, async ({ ou, id, body }) => {
+      route(change, async ({ ou, id, body, context }) => {
         await refuseForbiddenUrl(ports, body.webhook_url);
         const now = nowMs();
-        const result = await milestones.update(ou, id, (current) => patchMilestone(current, body, now));
+        const result = await milestones.update(ou, id, (current) => {
+          requireVersion(context, current.version);
+          return patchMilestone(current, body, now);
+        });
         if (!result.ok) throw refusal(result, ports);
         return milestoneView(result.trigger);
       }),
     ),
 
-    route(contract.deleteMilestone, async ({ ou, id }) => {
-      const result = await milestones.remove(ou, id);
+    route(contract.deleteMilestone, async ({ ou, id, context }) => {
+      const result = await milestones.remove(ou, id, ({ version }) => requireVersion(context, version));
       if (!result.ok) throw refusal(result, ports);
       return null;
     }),

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
 import { count } from './commonSchema.ts';
-import { type Answer, type AnyEndpoint, problemsOf, TAGS } from './endpoint.ts';
+import { type Answer, type AnyEndpoint, problemsOf, roleOf, TAGS, takesIdempotencyKey } from './endpoint.ts';
 import { BODY_BYTES_MAX } from './request.ts';
 import { documented } from './validation.ts';
 import { webhooks } from './webhookContract.ts';
@@ -17,6 +17,7 @@ const problem = z
     title: z.string(),
     status: count,
     detail: z.string().meta({ description: 'What is wrong, and what is allowed.' }),
+    request_id: z.string().meta({ description: 'The x-request-id of the answer.' }),
     errors: z
       .array(
         z.object({
@@ -29,11 +30,13 @@ const problem = z
       .optional()
       .meta({ description: 'Each wrong field or parameter, in answers to wrong fields.' }),
   })
-  .meta({ id: 'Problem', description: 'RFC 9457, with the errors as an extension.' });
+  .meta({ id: 'Problem', description: 'RFC 9457, with the request id and the errors as extensions.' });
 
 export const DESCRIPTION = `Define sequences of event types, and milestone triggers on scores. When a lead completes a sequence within its window, or its score reaches a threshold, a signed webhook, emails, or both go out.
 
-Every request but those of Operation needs \`Authorization: Bearer <token>\`, made by \`npm run tokens -- create --ou OU --name NAME\`. A token belongs to one organizational unit and sees nothing of another: ids of others are 404.
+Every request but those of Operation needs \`Authorization: Bearer <token>\`, made by \`npm run tokens -- create --ou OU --name NAME\`. A token belongs to one organizational unit and sees nothing of another: ids of others are 404. Its role says what it may do: \`read\` everything, \`ingest\` events and nothing else, \`write\` (both, and every change), or \`admin\` (that, and tokens). Where a rate is set, \`RateLimit-Policy\` and \`RateLimit\` say how many requests it may make in a second and how many are left.
+
+A POST may carry an \`Idempotency-Key\` of up to 255 characters: sent again within a day, by the same token, it gets the first answer with \`idempotency-replayed: true\`, and nothing is done twice. A sequence has its version as \`ETag\`: \`If-None-Match\` spares reading it again, \`If-Match\` makes a change only to the version it names. Every answer has an \`x-request-id\`, yours if it has up to 128 letters, digits, dots, - and _.
 
 Bodies are JSON in UTF-8 of up to ${BODY_BYTES_MAX.toLocaleString('en-US')} bytes. Unknown fields of a body and unknown parameters of a list are refused by name; null is the same as absent where it is allowed, but clears a field in a change. Times are RFC 3339 with an offset. Any answer other than success is a problem (RFC 9457). What is not HTTP, or comes too slowly, is answered with 400, 408, 417 or 431.`;
 
@@ -55,7 +58,13 @@ export function openApiDocument(endpoints: readonly AnyEndpoint[]): Json {
     webhooks: webhooks(schemaOf),
     components: {
       schemas: Object.fromEntries([...components].sort(([one], [other]) => (one < other ? -1 : 1))),
-      securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'An API token of an OU.' } },
+      securitySchemes: {
+        token: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API token of an OU. Beside it stands the role that an operation needs.',
+        },
+      },
     },
   };
 }
@@ -75,13 +84,18 @@ function withoutDefinitions(schema: object, components: Map<string, unknown>): J
 
 function operation(endpoint: AnyEndpoint, schemaOf: SchemaOf): Json {
   const { body, example } = endpoint;
+  const role = roleOf(endpoint);
   return {
     operationId: endpoint.name,
     tags: [endpoint.tag],
     summary: endpoint.summary,
     description: endpoint.description,
-    security: endpoint.isPublic === true ? [] : [{ token: [] }],
-    parameters: [...pathParameters(endpoint), ...queryParameters(endpoint, schemaOf)],
+    security: role === null ? [] : [{ token: [role] }],
+    parameters: [
+      ...pathParameters(endpoint),
+      ...queryParameters(endpoint, schemaOf),
+      ...headerParameters(endpoint),
+    ],
     ...(body === undefined
       ? {}
       : {
@@ -143,18 +157,67 @@ function queryParameters({ query, example }: AnyEndpoint, schemaOf: SchemaOf): r
   }));
 }
 
+/** What the headers say that an operation takes beside those of every request. */
+export function headersTaken(endpoint: AnyEndpoint): Readonly<Record<string, string>> {
+  return {
+    ...(takesIdempotencyKey(endpoint) && {
+      'Idempotency-Key': 'Sent again within a day, the request gets the first answer.',
+    }),
+    ...(endpoint.isConditional === true && { 'If-Match': 'Only if it is at the version with this ETag.' }),
+    ...(endpoint.method === 'get' &&
+      endpoint.answer.isVersioned === true && { 'If-None-Match': 'Only if its ETag is another.' }),
+  };
+}
+
+/** The answer to a read of what the client has already. */
+export function unchangedOf({ method, answer }: AnyEndpoint): Readonly<Record<number, string>> {
+  return method === 'get' && answer.isVersioned === true ? { 304: 'Its ETag is still the same.' } : {};
+}
+
+function headerParameters(endpoint: AnyEndpoint): readonly Json[] {
+  return Object.entries(headersTaken(endpoint)).map(([name, description]) => ({
+    name,
+    in: 'header',
+    required: false,
+    description,
+    schema: { type: 'string' },
+  }));
+}
+
 /** The example of a parameter as a value of its type, as which tools compare it. */
 function typed(text: string, { type }: Json): unknown {
   return type === 'integer' || type === 'boolean' ? JSON.parse(text) : text;
 }
 
-function successes({ answer, alternative, example }: AnyEndpoint, schemaOf: SchemaOf): Json {
-  const said = {
-    [answer.status]: { description: answer.description, ...contentOf(answer, schemaOf, example.answer) },
+function successes(endpoint: AnyEndpoint, schemaOf: SchemaOf): Json {
+  const { answer, alternative, example } = endpoint;
+  const isVersioned = answer.isVersioned === true;
+  const headers = {
+    ...COMMON_ANSWER_HEADERS,
+    ...(isVersioned && ETAG),
+    ...(answer.status === 201 && { location: header('Where it is.') }),
+    ...(takesIdempotencyKey(endpoint) && {
+      'idempotency-replayed': header('true: it is the first answer again.'),
+    }),
   };
-  if (alternative === undefined) return said;
-  const { status, description } = alternative;
-  return { ...said, [status]: { description, ...contentOf(answer, schemaOf) } };
+  const said = {
+    [answer.status]: {
+      description: answer.description,
+      headers,
+      ...contentOf(answer, schemaOf, example.answer),
+    },
+  };
+  const unchanged = Object.entries(unchangedOf(endpoint)).map(([status, description]) => [
+    status,
+    { description, headers },
+  ]);
+  const others = {
+    ...Object.fromEntries(unchanged),
+    ...(alternative && {
+      [alternative.status]: { description: alternative.description, ...contentOf(answer, schemaOf) },
+    }),
+  };
+  return { ...said, ...others };
 }
 
 function contentOf({ schema, contentType }: Answer<unknown>, schemaOf: SchemaOf, example?: unknown): Json {
@@ -169,17 +232,37 @@ function problems(endpoint: AnyEndpoint): Json {
   );
 }
 
+function header(description: string, type = 'string'): Json {
+  return { description, schema: { type } };
+}
+
+const REQUEST_ID_EXAMPLE = '4b1f7c02-51d0-4c0e-9a3e-0c117d92e6a5';
+const COMMON_ANSWER_HEADERS = { 'x-request-id': header('Of the request; also in problems and in the log.') };
+const ETAG = { etag: header('Its version.') };
+const RETRY_AFTER = { 'retry-after': header('In seconds.', 'integer') };
+const CHALLENGE = { 'www-authenticate': header('The scheme.') };
+/** Of problems that have more than the headers of every answer. */
+const PROBLEM_HEADERS: Readonly<Record<number, Json>> = {
+  401: CHALLENGE,
+  403: CHALLENGE,
+  412: ETAG,
+  429: RETRY_AFTER,
+  503: RETRY_AFTER,
+};
+
 function problemAnswer(status: number, description: string): Json {
   const schema = { $ref: '#/components/schemas/Problem' };
-  const example = { type: 'about:blank', title: STATUS_CODES[status], status, detail: description };
+  const title = STATUS_CODES[status];
+  const example = {
+    type: 'about:blank',
+    title,
+    status,
+    detail: description,
+    request_id: REQUEST_ID_EXAMPLE,
+  };
   return {
     description,
-    ...(status === 503
-      ? { headers: { 'retry-after': { description: 'In seconds.', schema: { type: 'integer' } } } }
-      : {}),
-    ...(status === 401
-      ? { headers: { 'www-authenticate': { description: 'The scheme.', schema: { type: 'string' } } } }
-      : {}),
+    headers: { ...COMMON_ANSWER_HEADERS, ...PROBLEM_HEADERS[status] },
     content: { [PROBLEM_TYPE]: { schema, example } },
   };
 }

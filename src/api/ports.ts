@@ -6,6 +6,7 @@ import type { Milestone, MilestoneId } from '../model/milestone.ts';
 import type { Sequence, SequenceId } from '../model/sequence.ts';
 import type { SimulationReport } from '../model/simulation.ts';
 import type { AsOf, LeadStanding, SequenceProgress } from '../model/standing.ts';
+import type { NewToken, TokenInfo, TokenOwner } from '../model/token.ts';
 
 /** A value, or a promise of one: reads of the local store need not wait. */
 export type Awaitable<T> = T | Promise<T>;
@@ -17,9 +18,43 @@ export interface LoggerPort {
   error(fields: object, message: string): void;
 }
 
-/** Which OU a bearer token speaks for; undefined for a wrong or revoked one. Asked on every request. */
 export interface TokenPort {
-  lookup(token: string): Awaitable<{ readonly ou: OuId } | undefined>;
+  /** Whose bearer token it is, also when it has expired; undefined for a wrong or revoked one. Asked on every request. */
+  lookup(token: string): Awaitable<TokenOwner | undefined>;
+  /** Oldest first. */
+  list(ou: OuId): Awaitable<readonly TokenInfo[]>;
+  /** Resolves when it is on disk. One of the OU with this id gives way. `token` is not to be had again. */
+  create(
+    ou: OuId,
+    wanted: NewToken,
+    id: string,
+  ): Promise<{ readonly token: string; readonly info: TokenInfo }>;
+  /** Resolves, when it is on disk, to whether the OU had such a token. */
+  revoke(id: string, ou: OuId): Promise<boolean>;
+}
+
+/** Under what the answer to a request with an Idempotency-Key is kept. */
+export interface AnswerPlace {
+  readonly tokenId: string;
+  /** Hexadecimal; says nothing of the Idempotency-Key to who does not know it. */
+  readonly key: string;
+}
+
+export interface KeptAnswer {
+  /** Of the request. */
+  readonly fingerprint: string;
+  /** See `freshIdOf`. */
+  readonly freshId: string;
+  /** The answer, encrypted; null: the request was begun, and nobody knows how it ended. */
+  readonly sealed: Uint8Array | null;
+}
+
+/** Answers of success to requests with an Idempotency-Key, for a day, or less where a token has very many. */
+export interface AnswerPort {
+  get(place: AnswerPlace): Awaitable<KeptAnswer | undefined>;
+  /** Resolves to true when it is on disk, to false when it cannot be written at this moment. */
+  put(place: AnswerPlace, answer: KeptAnswer): Promise<boolean>;
+  remove(place: AnswerPlace): Promise<void>;
 }
 
 /** Why a change of the catalog did not happen. */
@@ -41,9 +76,17 @@ export interface CatalogPort {
   list(ou: OuId): Awaitable<readonly Sequence[]>;
   get(ou: OuId, id: SequenceId): Awaitable<Sequence | undefined>;
   create(sequence: Sequence): Promise<CatalogResult>;
-  /** `change` is pure. It returns the very object it was given when there is nothing to write. */
+  /**
+   * `change` is pure. It returns the very object it was given when there is nothing to write, and throws when the
+   * change is not to be made to it.
+   */
   update(ou: OuId, id: SequenceId, change: (current: Sequence) => Sequence): Promise<CatalogResult>;
-  remove(ou: OuId, id: SequenceId): Promise<{ readonly ok: true } | CatalogRefusal>;
+  /** `check` throws when it is not to be removed as it is; it is asked at the moment of the removal. */
+  remove(
+    ou: OuId,
+    id: SequenceId,
+    check?: (current: Sequence) => void,
+  ): Promise<{ readonly ok: true } | CatalogRefusal>;
 }
 
 /** How a lead stands with a milestone trigger. */
@@ -71,7 +114,12 @@ export interface MilestonePort {
   create(milestone: Milestone): Promise<MilestoneResult>;
   /** As `update` of the catalog; what `change` throws is thrown. */
   update(ou: OuId, id: MilestoneId, change: (current: Milestone) => Milestone): Promise<MilestoneResult>;
-  remove(ou: OuId, id: MilestoneId): Promise<{ readonly ok: true } | CatalogRefusal>;
+  /** As `remove` of the catalog. */
+  remove(
+    ou: OuId,
+    id: MilestoneId,
+    check?: (current: Milestone) => void,
+  ): Promise<{ readonly ok: true } | CatalogRefusal>;
   /** What it would fire if it were active and these events arrived now, on leads of whom nothing is known. */
   simulate(
     milestone: Milestone,
@@ -323,6 +371,7 @@ export type CheckWebhookUrl = (
 /** Everything that the HTTP API needs from the rest of the program. */
 export interface ApiPorts {
   readonly tokens: TokenPort;
+  readonly answers: AnswerPort;
   readonly catalog: CatalogPort;
   readonly milestones: MilestonePort;
   readonly publish: Publish;
@@ -341,4 +390,8 @@ export interface ApiPorts {
   readonly nowMs: () => number;
   /** The limit that the catalog holds for either kind of trigger, to name it to the user. */
   readonly sequencesPerOuMax: number;
+  /** Requests per second of a token that has no limit of its own; 0: no limit. */
+  readonly requestsPerSecondMax: number;
+  /** The origins whose pages may call; none: nothing is said of origins. */
+  readonly corsOrigins: readonly string[];
 }

@@ -7,7 +7,23 @@ export interface FieldError {
   readonly message: string;
 }
 
-export type ProblemStatus = 400 | 401 | 404 | 405 | 408 | 409 | 413 | 415 | 417 | 431 | 500 | 503;
+export type ProblemStatus =
+  | 400
+  | 401
+  | 403
+  | 404
+  | 405
+  | 408
+  | 409
+  | 412
+  | 413
+  | 415
+  | 417
+  | 422
+  | 429
+  | 431
+  | 500
+  | 503;
 
 interface ProblemExtras {
   readonly errors?: readonly FieldError[];
@@ -38,21 +54,28 @@ export const COMMON_HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
 };
 
-export function problemResponse(problem: Problem): Response {
-  return new Response(problemBody(problem), { status: problem.status, headers: problemHeaders(problem) });
+export function problemResponse(problem: Problem, requestId: string): Response {
+  const headers = problemHeaders(problem, requestId);
+  return new Response(problemBody(problem, requestId), { status: problem.status, headers });
 }
 
-export function problemHeaders(problem: Problem): Readonly<Record<string, string>> {
-  return { ...COMMON_HEADERS, ...problem.headers, 'content-type': 'application/problem+json' };
+export function problemHeaders(problem: Problem, requestId: string): Readonly<Record<string, string>> {
+  return {
+    ...COMMON_HEADERS,
+    'x-request-id': requestId,
+    ...problem.headers,
+    'content-type': 'application/problem+json',
+  };
 }
 
-/** `application/problem+json` as RFC 9457 has it; `errors` is our extension. */
-export function problemBody(problem: Problem): string {
+/** `application/problem+json` as RFC 9457 has it; `request_id` and `errors` are our extensions. */
+export function problemBody(problem: Problem, requestId: string): string {
   return JSON.stringify({
     type: 'about:blank',
     title: STATUS_CODES[problem.status],
     status: problem.status,
     detail: problem.message,
+    request_id: requestId,
     ...(problem.errors === undefined ? {} : { errors: problem.errors }),
   });
 }
@@ -68,19 +91,19 @@ export function unavailable(detail: string): Problem {
 }
 
 const PLACES = {
-  body: 'The body is not valid',
-  query: 'A query parameter is not valid',
-  path: 'A part of the path is not valid',
+  body: 'The body',
+  query: 'A query parameter',
+  header: 'A header',
+  path: 'A part of the path',
 } as const;
 
 /** A 400 for wrong fields; the detail names the first, for those who print nothing else. */
 export function invalid(errors: readonly FieldError[], place: keyof typeof PLACES): Problem {
   const first = errors[0];
-  const where = PLACES[place];
   const named =
     first === undefined || first.path === '' ? (first?.message ?? '') : `${first.path} ${first.message}`;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more, see errors)` : '';
-  return new Problem(400, `${where}: ${named}${more}`, { errors });
+  return new Problem(400, `${PLACES[place]} is not valid: ${named}${more}`, { errors });
 }
 
 /** Refuses a range whose ends, in any one unit, are the wrong way round. */

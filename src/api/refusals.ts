@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { RequestError } from '@hono/node-server';
 import { Problem, problemBody, problemHeaders, problemResponse } from './problem.ts';
@@ -11,6 +12,7 @@ export function refuseTarget(error: unknown): Response {
     error instanceof RequestError
       ? new Problem(400, detail, { headers: { connection: 'close' } })
       : new Problem(500, 'Something went wrong on our side.'),
+    randomUUID(),
   );
 }
 
@@ -30,9 +32,10 @@ export function answerToUnreadable(error: NodeJS.ErrnoException): string {
 }
 
 function lastAnswer(problem: Problem) {
-  const body = problemBody(problem);
+  const requestId = randomUUID();
+  const body = problemBody(problem, requestId);
   const length = String(Buffer.byteLength(body));
-  const headers = { ...problemHeaders(problem), 'content-length': length, connection: 'close' };
+  const headers = { ...problemHeaders(problem, requestId), 'content-length': length, connection: 'close' };
   return { status: problem.status, headers, body };
 }
 

@@ -1,19 +1,50 @@
+import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Context, Env } from 'hono';
 import type { z } from 'zod';
 import type { OuId } from '../model/event.ts';
+import type { TokenOwner } from '../model/token.ts';
 import { isPlausibleId, leadIdText } from './commonSchema.ts';
 import { type FieldError, invalid, notFound, Problem } from './problem.ts';
+import type { RateState } from './rateLimiter.ts';
 import { check } from './validation.ts';
 
 /** What the middleware leaves for the handlers of this app. */
 export interface ApiEnv extends Env {
   Bindings: { readonly outgoing: ServerResponse };
-  Variables: { ou: OuId };
+  Variables: {
+    requestId: string;
+    /** These three are absent where no token was accepted. */
+    ou: OuId;
+    owner: TokenOwner;
+    rate: RateState | undefined;
+    /** The body, once something has asked for it. */
+    bodyBytes: Promise<Uint8Array> | undefined;
+    freshId: string | undefined;
+    /** Size of the body of the answer, where it is known before it is sent. */
+    answerBytes: number | undefined;
+  };
 }
 export type ApiContext = Context<ApiEnv>;
 
 export const BODY_BYTES_MAX = 1_048_576;
+
+const FRESH_ID_BYTES = 12;
+
+/**
+ * 24 hexadecimal digits for the id of what the request makes. They are random, but when a request with an
+ * Idempotency-Key is made again after one whose end nobody saw, they are those of that one: so what it made is found.
+ */
+export function freshIdOf(context: ApiContext): string {
+  const freshId = context.var.freshId ?? randomBytes(FRESH_ID_BYTES).toString('hex');
+  context.set('freshId', freshId);
+  return freshId;
+}
+
+/** The text of the bearer token; undefined where the header is none or has another form. */
+export function bearerOf(context: ApiContext): string | undefined {
+  return /^bearer +(\S+) *$/i.exec(context.req.header('authorization') ?? '')?.[1];
+}
 
 /** The JSON body, checked. Throws the Problem of whatever is wrong with it: 400, 413 or 415. */
 export async function readBody<T>(context: ApiContext, schema: z.ZodType<T>): Promise<T> {
@@ -22,7 +53,7 @@ export async function readBody<T>(context: ApiContext, schema: z.ZodType<T>): Pr
 
 /** The same for a request that may also come without a body. */
 export async function readOptionalBody<T>(context: ApiContext, schema: z.ZodType<T>): Promise<T> {
-  const bytes = await readBytes(context);
+  const bytes = await bodyBytes(context);
   if (bytes.length === 0) return checked(schema, {});
   requireJsonType(context);
   return checked(schema, parseJson(bytes));
@@ -31,7 +62,7 @@ export async function readOptionalBody<T>(context: ApiContext, schema: z.ZodType
 /** The body as JSON of any shape. */
 export async function readJson(context: ApiContext): Promise<unknown> {
   requireJsonType(context);
-  return parseJson(await readBytes(context));
+  return parseJson(await bodyBytes(context));
 }
 
 function checked<T>(schema: z.ZodType<T>, input: unknown): T {
@@ -51,6 +82,13 @@ function requireJsonType(context: ApiContext): void {
     415,
     'The content-type must be application/json in UTF-8, without a content-encoding such as gzip.',
   );
+}
+
+/** The body as it came; it may be asked for more than once. Throws a Problem when it is too large or ends early. */
+export function bodyBytes(context: ApiContext): Promise<Uint8Array> {
+  const bytes = context.var.bodyBytes ?? readBytes(context);
+  context.set('bodyBytes', bytes);
+  return bytes;
 }
 
 /** Reads at most the limit, whatever content-length claims, so that a chunked body cannot fill the memory. */

@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { OuId } from '../model/event.ts';
-import type { Refire, Sequence } from '../model/sequence.ts';
+import type { Refire, Sequence, SequenceId } from '../model/sequence.ts';
 import { stepsOf } from '../model/step.ts';
 import { type FieldError, invalid } from './problem.ts';
 import type { NewSequence, SequencePatch } from './sequenceSchema.ts';
@@ -14,10 +13,10 @@ import { windowLabel } from './windowLabel.ts';
  *
  * @throws Problem when fields do not go together.
  */
-export function createSequence(ou: OuId, body: NewSequence, nowMs: number): Sequence {
+export function createSequence(ou: OuId, id: SequenceId, body: NewSequence, nowMs: number): Sequence {
   return inAccord({
     ou,
-    id: `seq-${randomBytes(12).toString('hex')}`,
+    id,
     name: body.name,
     eventTypes: body.event_types,
     exclude: body.exclude ?? [],

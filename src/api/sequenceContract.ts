@@ -101,7 +101,12 @@ export const createSequence = endpoint({
   description:
     'It is in force for everything after the answer, and looks back on the events that are held: earlier steps may lie before it, the completing event may not. `location` names it.',
   body: jsonBody(newSequence),
-  answer: { status: 201, description: 'The sequence, with its secret.', schema: sequenceWithSecret },
+  answer: {
+    status: 201,
+    description: 'The sequence, with its secret.',
+    schema: sequenceWithSecret,
+    isVersioned: true,
+  },
   problems: { ...UNAVAILABLE, 409: 'There are as many sequences as there may be (SEQUENCES_MAX).' },
   example: {
     body: {
@@ -125,7 +130,7 @@ export const getSequence = endpoint({
   summary: 'Read a sequence',
   description: 'Without its secret.',
   idOf: 'sequence',
-  answer: { status: 200, description: 'The sequence.', schema: sequence },
+  answer: { status: 200, description: 'The sequence.', schema: sequence, isVersioned: true },
   example: { id: EXAMPLE.id, answer: EXAMPLE },
 });
 
@@ -136,7 +141,8 @@ const change = {
   description: 'The fields that are sent and no others; null clears an optional one.',
   idOf: 'sequence',
   body: jsonBody(sequencePatch),
-  answer: { status: 200, description: 'The sequence as it is now.', schema: sequence },
+  isConditional: true,
+  answer: { status: 200, description: 'The sequence as it is now.', schema: sequence, isVersioned: true },
   problems: UNAVAILABLE,
   example: {
     id: EXAMPLE.id,
@@ -160,6 +166,7 @@ export const deleteSequence = endpoint({
   summary: 'Delete a sequence',
   description: 'Its fires and deliveries stay; what is still to be delivered is.',
   idOf: 'sequence',
+  isConditional: true,
   answer: { status: 204, description: 'It is gone.' },
   problems: UNAVAILABLE,
   example: { id: EXAMPLE.id, answer: null },
@@ -174,7 +181,12 @@ export const rotateSecret = endpoint({
   description: 'The old one signs along for 24 hours.',
   idOf: 'sequence',
   body: optionalJsonBody(noFields),
-  answer: { status: 200, description: 'The sequence, with its new secret.', schema: sequenceWithSecret },
+  answer: {
+    status: 200,
+    description: 'The sequence, with its new secret.',
+    schema: sequenceWithSecret,
+    isVersioned: true,
+  },
   problems: UNAVAILABLE,
   example: {
     id: EXAMPLE.id,

@@ -1,10 +1,14 @@
-import type { Sequence } from '../model/sequence.ts';
+import type { OuId } from '../model/event.ts';
+import type { Sequence, SequenceId } from '../model/sequence.ts';
+import { requireVersion } from './conditions.ts';
 import { iso } from './deliveryView.ts';
 import { type Route, route } from './endpoint.ts';
 import type { ApiPorts, CatalogRefusal } from './ports.ts';
 import { notFound, Problem, unavailable } from './problem.ts';
+import { freshIdOf } from './request.ts';
 import { createSequence, patchSequence } from './sequenceChanges.ts';
 import * as contract from './sequenceContract.ts';
+import type { NewSequence } from './sequenceSchema.ts';
 import { entryView } from './stepSchema.ts';
 import { rotateSecret } from './triggerChanges.ts';
 import { refuseForbiddenUrl } from './triggerChecks.ts';
@@ -14,6 +18,12 @@ type SequencePorts = Pick<ApiPorts, 'catalog' | 'checkWebhookUrl' | 'nowMs' | 's
 /** `/sequences`: create, read, change and delete the sequences of the OU. */
 export function sequenceRoutes(ports: SequencePorts): readonly Route[] {
   const { catalog, nowMs } = ports;
+  const created = async (ou: OuId, id: SequenceId, body: NewSequence) => {
+    await refuseForbiddenUrl(ports, body.webhook_url);
+    const result = await catalog.create(createSequence(ou, id, body, nowMs()));
+    if (!result.ok) throw refusal(result, ports);
+    return result.sequence;
+  };
   return [
     route(contract.listSequences, async ({ ou }) => {
       const sequences = [...(await catalog.list(ou))].sort(byCreation);
@@ -21,10 +31,8 @@ export function sequenceRoutes(ports: SequencePorts): readonly Route[] {
     }),
 
     route(contract.createSequence, async ({ ou, body, context }) => {
-      await refuseForbiddenUrl(ports, body.webhook_url);
-      const result = await catalog.create(createSequence(ou, body, nowMs()));
-      if (!result.ok) throw refusal(result, ports);
-      const { sequence } = result;
+      const id = `seq-${freshIdOf(context)}`;
+      const sequence = (await catalog.get(ou, id)) ?? (await created(ou, id, body));
       context.header('location', `/sequences/${sequence.id}`);
       return viewWithSecret(sequence);
     }),
@@ -36,17 +44,20 @@ export function sequenceRoutes(ports: SequencePorts): readonly Route[] {
     }),
 
     ...[contract.putSequence, contract.patchSequence].map((change) =>
-      route(change, async ({ ou, id, body }) => {
+      route(change, async ({ ou, id, body, context }) => {
         await refuseForbiddenUrl(ports, body.webhook_url);
         const now = nowMs();
-        const result = await catalog.update(ou, id, (current) => patchSequence(current, body, now));
+        const result = await catalog.update(ou, id, (current) => {
+          requireVersion(context, current.version);
+          return patchSequence(current, body, now);
+        });
         if (!result.ok) throw refusal(result, ports);
         return sequenceView(result.sequence);
       }),
     ),
 
-    route(contract.deleteSequence, async ({ ou, id }) => {
-      const result = await catalog.remove(ou, id);
+    route(contract.deleteSequence, async ({ ou, id, context }) => {
+      const result = await catalog.remove(ou, id, ({ version }) => requireVersion(context, version));
       if (!result.ok) throw refusal(result, ports);
       return null;
     }),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { RejectionReason } from '../model/event.ts';
 import { count, instant, leadIdText } from './commonSchema.ts';
 import { endpoint, type RequestBody, type Shown } from './endpoint.ts';
-import { readEvents } from './ingestBody.ts';
+import { readEvents, simulatedId } from './ingestBody.ts';
 import { EVENTS_MAX, event } from './ingestSchema.ts';
 import type { SimulationInput } from './ports.ts';
 import { readBody } from './request.ts';
@@ -64,7 +64,7 @@ function toInput({ events, lead_id, lookback_days, time_limit_seconds }: Input):
     const timeLimitSeconds = time_limit_seconds ?? TIME_LIMIT_SECONDS_DEFAULT;
     return { kind: 'look_back', days: lookback_days, timeLimitSeconds };
   }
-  return { kind: 'events', events: readEvents({ events }) };
+  return { kind: 'events', events: readEvents({ events }, simulatedId) };
 }
 
 const savedBody: RequestBody<SimulationInput> = {
@@ -181,6 +181,7 @@ const ABOUT =
   'Nothing is sent, saved or changed. An inactive sequence is taken as active; nothing counts as used up before, and the other sequences count only in that they have events held. Exactly one of `events`, `lead_id` and `lookback_days` says what it is tried on. Of a look-back, completions need all their events within it; there is one at a time.';
 const common = {
   method: 'post',
+  role: 'read',
   tag: 'Sequences',
   answer: { status: 200, description: 'What would have fired.', schema: simulation },
   problems: { 503: 'Another look-back is under way, or the stream cannot be read; try again.' },

@@ -35,7 +35,7 @@ export function simulationRoutes(ports: SimulationPorts): readonly Route[] {
 
     route(contract.simulateNewSequence, async ({ ou, body: { sequence, input }, context }) => {
       await refuseForbiddenUrl(ports, sequence.webhook_url, 'sequence.webhook_url');
-      return simulate(createSequence(ou, sequence, nowMs()), input, context);
+      return simulate(createSequence(ou, 'seq-unsaved', sequence, nowMs()), input, context);
     }),
   ];
 }

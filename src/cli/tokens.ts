@@ -2,19 +2,33 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '../config/load.ts';
+import { parseDurationMs } from '../config/values.ts';
+import { parseInstant } from '../model/instant.ts';
+import { type NewToken, ROLES, type Role, type TokenInfo } from '../model/token.ts';
 import { openEnvironment } from '../store/environment.ts';
 import { openTokenStore, type TokenStore } from '../store/tokens.ts';
 
 const USAGE = `Manages the tokens of the HTTP API. Safe while the server runs: a change counts at once.
 
-  npm run tokens -- create --ou OU --name NAME   prints a new token, once
-  npm run tokens -- list [--ou OU]               lists id, OU, name and date of creation
-  npm run tokens -- revoke ID                    makes a token invalid
+  npm run tokens -- create --ou OU --name NAME [--role ROLE] [--expires WHEN] [--rate N]
+                                   prints a new token, once
+  npm run tokens -- list [--ou OU]
+                                   lists id, OU, name, creation, role, expiry, last use and rate
+  npm run tokens -- revoke ID      makes a token invalid
 
-OU is 1 to 64 letters, digits, - and _. NAME is 1 to 100 characters, to recognize the token by.`;
+OU is 1 to 64 letters, digits, - and _. NAME is 1 to 100 characters, to recognize the token by.
+ROLE is read (sees everything), ingest (sends events, no more), write (both, and every change; the default) or
+admin (that, and the tokens of the OU). WHEN is a duration such as 90d or 12h, or a date such as 2027-01-31 or
+2027-01-31T12:00:00Z; without it the token does not expire. N is requests per second; without it API_RATE_MAX counts.`;
+
+const RATE_PER_SECOND_MAX = 1_000_000;
+const MICROS_PER_MS = 1_000;
+const YEAR_2255_MS = Date.UTC(2255, 0, 1);
+/** The options that go with `create` alone. */
+const CREATE_OPTIONS = ['name', 'role', 'expires', 'rate'] as const;
 
 type Command =
-  | { readonly verb: 'create'; readonly ou: string; readonly name: string }
+  | { readonly verb: 'create'; readonly ou: string; readonly wanted: NewToken }
   | { readonly verb: 'list'; readonly ou: string | undefined }
   | { readonly verb: 'revoke'; readonly id: string }
   | { readonly verb: 'help' };
@@ -65,15 +79,20 @@ function parseCommand(args: readonly string[]): Command {
       return {
         verb,
         ou: validOu(required(values.ou, '--ou')),
-        name: validName(required(values.name, '--name')),
+        wanted: {
+          name: validName(required(values.name, '--name')),
+          role: validRole(values.role ?? 'write'),
+          expiresAtMs: values.expires === undefined ? null : validExpiry(values.expires, Date.now()),
+          ratePerSecond: values.rate === undefined ? null : validRate(values.rate),
+        },
       };
     case 'list':
       requireNoMore(rest);
-      refuse(values.name, '--name', verb);
+      for (const option of CREATE_OPTIONS) refuse(values[option], `--${option}`, verb);
       return { verb, ou: values.ou === undefined ? undefined : validOu(values.ou) };
     case 'revoke':
       requireNoMore(rest.slice(1));
-      refuse(values.name, '--name', verb);
+      for (const option of CREATE_OPTIONS) refuse(values[option], `--${option}`, verb);
       refuse(values.ou, '--ou', verb);
       return { verb, id: required(rest[0], 'the ID of a token') };
     case undefined:
@@ -87,7 +106,14 @@ function parseOptions(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
-      options: { ou: { type: 'string' }, name: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        ou: { type: 'string' },
+        name: { type: 'string' },
+        role: { type: 'string' },
+        expires: { type: 'string' },
+        rate: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
       allowPositionals: true,
     });
   } catch (error) {
@@ -110,15 +136,47 @@ function refuse(value: string | undefined, option: string, verb: string): void {
 
 function validOu(ou: string): string {
   if (/^[A-Za-z0-9_-]{1,64}$/.test(ou)) return ou;
-  throw new UsageError(
-    `--ou must be 1 to 64 letters, digits, - and _; got ${JSON.stringify(ou.slice(0, 80))}.`,
-  );
+  throw new UsageError(`--ou must be 1 to 64 letters, digits, - and _; got ${shown(ou)}.`);
 }
 
 function validName(name: string): string {
   const length = [...name].length;
   if (name.trim() !== '' && length <= 100 && !/\p{Cc}|\p{Surrogate}/u.test(name)) return name;
   throw new UsageError('--name must be 1 to 100 characters, not blank, without control characters.');
+}
+
+function validRole(role: string): Role {
+  const known = ROLES.find((each) => each === role);
+  if (known !== undefined) return known;
+  throw new UsageError(`--role must be one of ${ROLES.join(', ')}; got ${shown(role)}.`);
+}
+
+/** A duration from now, or an instant or a date in UTC; in the future either way. */
+function validExpiry(text: string, nowMs: number): number {
+  const durationMs = /[a-z]$/.test(text) ? parseDurationMs(text) : null;
+  const micros = parseInstant(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
+  const expiresAtMs =
+    durationMs !== null
+      ? nowMs + durationMs
+      : micros === undefined
+        ? null
+        : Math.floor(micros / MICROS_PER_MS);
+  // Beyond that no date can be written.
+  if (expiresAtMs !== null && expiresAtMs > nowMs && expiresAtMs <= YEAR_2255_MS) return expiresAtMs;
+  throw new UsageError(
+    `--expires must be a duration such as 90d or 12h, or a date such as 2027-01-31 in the future; got ${shown(text)}.`,
+  );
+}
+
+function validRate(text: string): number {
+  const rate = Number(text);
+  if (/^\d{1,7}$/.test(text) && rate >= 1 && rate <= RATE_PER_SECOND_MAX) return rate;
+  const limit = RATE_PER_SECOND_MAX.toLocaleString('en-US');
+  throw new UsageError(`--rate must be an integer from 1 to ${limit}; got ${shown(text)}.`);
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, 80));
 }
 
 async function withStore<T>(dataDir: string, use: (store: TokenStore) => Promise<T>): Promise<T> {
@@ -137,16 +195,16 @@ async function execute(
 ): Promise<number> {
   switch (command.verb) {
     case 'create': {
-      const { token, info } = await store.create(command.ou, command.name);
-      output.err(`Created ${info.id} for OU ${info.ou}. This is the only time the token is shown:`);
+      const { token, info } = await store.create(command.ou, command.wanted);
+      output.err(
+        `Created ${info.id} for OU ${info.ou}, role ${info.role}. This is the only time the token is shown:`,
+      );
       output.out(token);
       return 0;
     }
     case 'list': {
       const tokens = store.list(command.ou);
-      for (const { id, ou, name, createdAtMs } of tokens) {
-        output.out([id, ou, name, new Date(createdAtMs).toISOString()].join('\t'));
-      }
+      for (const token of tokens) output.out(lineOf(token));
       if (tokens.length === 0) output.err('There are no tokens.');
       return 0;
     }
@@ -155,9 +213,24 @@ async function execute(
         output.err(`Revoked ${command.id}.`);
         return 0;
       }
-      output.err(`There is no token with the id ${JSON.stringify(command.id.slice(0, 80))}; see list.`);
+      output.err(`There is no token with the id ${shown(command.id)}; see list.`);
       return 1;
   }
+}
+
+function lineOf({
+  id,
+  ou,
+  name,
+  createdAtMs,
+  role,
+  expiresAtMs,
+  lastUsedAtMs,
+  ratePerSecond,
+}: TokenInfo): string {
+  const iso = (timeMs: number | null) => (timeMs === null ? 'never' : new Date(timeMs).toISOString());
+  const rate = ratePerSecond === null ? '-' : `${ratePerSecond}/s`;
+  return [id, ou, name, iso(createdAtMs), role, iso(expiresAtMs), iso(lastUsedAtMs), rate].join('\t');
 }
 
 const entry = process.argv[1];

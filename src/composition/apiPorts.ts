@@ -14,6 +14,7 @@ export function apiPorts(config: Config, core: Core): ApiPorts {
   const allowedCidrs = parseCidrs(config.webhookAllowCidrs);
   return {
     tokens: core.tokens,
+    answers: core.answers,
     catalog: followingUrls(core),
     milestones: milestonePort(config, core),
     publish: async (ou, events) => {
@@ -47,6 +48,8 @@ export function apiPorts(config: Config, core: Core): ApiPorts {
     logger: log,
     nowMs: Date.now,
     sequencesPerOuMax: config.sequencesMax,
+    requestsPerSecondMax: config.apiRateMax,
+    corsOrigins: config.corsOrigins,
   };
 }
 
@@ -57,7 +60,7 @@ function followingUrls(core: Core): ApiPorts['catalog'] {
     list: (ou) => catalog.list(ou),
     get: (ou, id) => catalog.get(ou, id),
     create: (sequence) => catalog.create(sequence),
-    remove: (ou, id) => catalog.remove(ou, id),
+    remove: (ou, id, check) => catalog.remove(ou, id, check),
     update: async (ou, id, change) => {
       const before = catalog.get(ou, id);
       const result = await catalog.update(ou, id, change);

@@ -9,6 +9,7 @@ import { HistoryKeeper } from '../outbox/historyKeeper.ts';
 import { limitsFor, type OutboxOptions } from '../outbox/options.ts';
 import { Outbox } from '../outbox/outbox.ts';
 import { planDeliveries } from '../outbox/plan.ts';
+import { type AnswerStore, openAnswerStore } from '../store/answers.ts';
 import { DeliveryStore } from '../store/deliveries.ts';
 import { DestinationStore } from '../store/destinations.ts';
 import { checkEnvironment, type Environment, openEnvironment } from '../store/environment.ts';
@@ -37,6 +38,7 @@ export interface Core {
   readonly metrics: Metrics;
   readonly environment: Environment;
   readonly tokens: TokenStore;
+  readonly answers: AnswerStore;
   readonly fires: FireStore;
   readonly deliveries: DeliveryStore;
   readonly matcher: Matcher;
@@ -135,6 +137,7 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
     metrics,
     environment,
     tokens: openTokenStore(environment, config.apiTokens),
+    answers: openAnswerStore(environment),
     fires,
     deliveries,
     matcher,

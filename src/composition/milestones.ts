@@ -15,7 +15,7 @@ export function milestonePort(config: Config, core: Core): MilestonePort {
     list: (ou) => milestones.list(ou),
     get: (ou, id) => milestones.get(ou, id),
     create: (milestone) => milestones.create(milestone),
-    remove: (ou, id) => milestones.remove(ou, id),
+    remove: (ou, id, check) => milestones.remove(ou, id, check),
     update: async (ou, id, change) => {
       const before = milestones.get(ou, id);
       const result = await milestones.update(ou, id, change);

@@ -1,5 +1,16 @@
 import { z } from 'zod';
-import { ageOrForever, cidrs, duration, durations, integer, oneOf, text, tokens, urlOf } from './values.ts';
+import {
+  ageOrForever,
+  cidrs,
+  duration,
+  durations,
+  integer,
+  oneOf,
+  origins,
+  text,
+  tokens,
+  urlOf,
+} from './values.ts';
 
 const path = text(/^[^\0]{1,4096}$/, 'a path');
 
@@ -26,6 +37,8 @@ export const keys = {
   HELD_EVENTS_MAX: integer(64, 1_048_576),
   SEQUENCES_MAX: integer(1, 100_000),
   API_TOKENS: tokens(),
+  API_RATE_MAX: integer(0, 1_000_000),
+  CORS_ORIGINS: origins(),
   WEBHOOK_ALLOW_CIDRS: cidrs(),
   WEBHOOK_TIMEOUT_MS: integer(100, 120_000),
   WEBHOOK_CONCURRENCY: integer(1, 1_024),
@@ -90,6 +103,10 @@ export const configSchema = z
     /** Per OU. */
     sequencesMax: raw.SEQUENCES_MAX,
     apiTokens: raw.API_TOKENS,
+    /** Requests per second of one token, unless it has a limit of its own; 0: no limit. */
+    apiRateMax: raw.API_RATE_MAX,
+    /** Whose pages may call the API from a browser; empty: nobody's. */
+    corsOrigins: raw.CORS_ORIGINS,
     webhookAllowCidrs: raw.WEBHOOK_ALLOW_CIDRS,
     /** Of the whole attempt. */
     webhookTimeoutMs: raw.WEBHOOK_TIMEOUT_MS,

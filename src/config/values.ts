@@ -110,6 +110,15 @@ export function cidrs() {
   );
 }
 
+/** A list of origins of web pages, each exactly as a browser sends it. */
+export function origins() {
+  const isOrigin = (value: string) =>
+    URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) && new URL(value).origin === value;
+  return entries(z.string().refine(isOrigin)).describe(
+    'origins separated by commas, each exactly as a browser sends it, such as https://app.example.com,http://localhost:3000',
+  );
+}
+
 /** API tokens of OUs: `ou=token,ou2=token2`. A token may stand only once, since it decides the OU. */
 export function tokens() {
   const pair = z

@@ -29,7 +29,12 @@ export interface MilestoneCatalog {
   create(milestone: Milestone): Promise<Changed<Milestone>>;
   /** `change` returns the very object it is given when there is nothing to write. */
   update(ou: OuId, id: MilestoneId, change: (current: Milestone) => Milestone): Promise<Changed<Milestone>>;
-  remove(ou: OuId, id: MilestoneId): Promise<{ readonly ok: true } | CatalogRefusal>;
+  /** `check` throws when it is not to be removed as it is. */
+  remove(
+    ou: OuId,
+    id: MilestoneId,
+    check?: (current: Milestone) => void,
+  ): Promise<{ readonly ok: true } | CatalogRefusal>;
 }
 
 /**
@@ -69,7 +74,7 @@ export class Catalog {
     get: (ou, id) => asMilestone(this.current.get(ou, id)),
     create: (milestone) => this.createTrigger(milestone),
     update: (ou, id, change) => this.updateTrigger(this.milestones.get(ou, id), change),
-    remove: (ou, id) => this.removeTrigger(this.milestones.get(ou, id)),
+    remove: (ou, id, check) => this.removeTrigger(this.milestones.get(ou, id), check),
   };
 
   constructor(options: {
@@ -174,13 +179,18 @@ export class Catalog {
     return withSequence(await this.createTrigger(sequence));
   }
 
-  /** `change` returns the very object it is given when there is nothing to write. */
+  /** `change` returns the very object it is given when there is nothing to write; what it throws refuses the change. */
   async update(ou: OuId, id: SequenceId, change: (current: Sequence) => Sequence): Promise<CatalogResult> {
     return withSequence(await this.updateTrigger(this.get(ou, id), change));
   }
 
-  async remove(ou: OuId, id: SequenceId): Promise<{ readonly ok: true } | CatalogRefusal> {
-    return this.removeTrigger(this.get(ou, id));
+  /** `check` throws when it is not to be removed as it is. */
+  async remove(
+    ou: OuId,
+    id: SequenceId,
+    check?: (current: Sequence) => void,
+  ): Promise<{ readonly ok: true } | CatalogRefusal> {
+    return this.removeTrigger(this.get(ou, id), check);
   }
 
   private async createTrigger<T extends Trigger>(trigger: T): Promise<Changed<T>> {
@@ -206,9 +216,13 @@ export class Catalog {
     return { ok: true, trigger: after };
   }
 
-  private async removeTrigger(before: Trigger | undefined): Promise<{ readonly ok: true } | CatalogRefusal> {
+  private async removeTrigger<T extends Trigger>(
+    before: T | undefined,
+    check?: (current: T) => void,
+  ): Promise<{ readonly ok: true } | CatalogRefusal> {
     if (this.refusesChanges) return { ok: false, reason: 'unavailable' };
     if (before === undefined) return { ok: false, reason: 'not_found' };
+    check?.(before);
     await this.change(before, null);
     return { ok: true };
   }

@@ -1,5 +1,11 @@
 import type { LeadLog } from './leadLog.ts';
 
+/** How far back a match may go. */
+export interface Bounds {
+  /** Whether the event at a position may be part of it; never true before a position where it is false. */
+  counts(position: number): boolean;
+}
+
 /** Finds the events of a class in a log. */
 export abstract class ClassLookup {
   /** Whether every type in use is the one member of the class of the same number, and is in no other. */

@@ -1,8 +1,9 @@
 import type { LeadEvent, MatchedEvent } from '../model/event.ts';
+import type { Bounds } from './classLookup.ts';
 import type { CompiledSequence } from './compiledSequence.ts';
 import type { Lead } from './lead.ts';
 import type { LeadLog } from './leadLog.ts';
-import { type Bounds, matchAt } from './match.ts';
+import { matchAt } from './match.ts';
 import type { CandidateSink } from './orderedAutomaton.ts';
 import type { Completion } from './outcome.ts';
 import type { Program } from './program.ts';

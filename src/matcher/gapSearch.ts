@@ -1,6 +1,5 @@
-import type { ClassLookup } from './classLookup.ts';
+import type { Bounds, ClassLookup } from './classLookup.ts';
 import type { LeadLog } from './leadLog.ts';
-import type { Bounds } from './match.ts';
 
 /**
  * Looks for runs whose neighbouring steps lie at most so far apart. Going back from the end of a run, each step

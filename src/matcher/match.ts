@@ -1,14 +1,8 @@
-import type { ClassLookup } from './classLookup.ts';
+import type { Bounds, ClassLookup } from './classLookup.ts';
 import { type CompiledSequence, hasGap } from './compiledSequence.ts';
 import { GapSearch } from './gapSearch.ts';
 import type { LeadLog } from './leadLog.ts';
 import { overlappingEvents } from './overlap.ts';
-
-/** How far back a match may go. */
-export interface Bounds {
-  /** Whether the event at a position may be part of it; never true before a position where it is false. */
-  counts(position: number): boolean;
-}
 
 /**
  * The match of a sequence that ends at position `end`, as positions: in step order for an ordered sequence, else in

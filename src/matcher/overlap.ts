@@ -1,6 +1,5 @@
-import type { ClassLookup } from './classLookup.ts';
+import type { Bounds, ClassLookup } from './classLookup.ts';
 import type { LeadLog } from './leadLog.ts';
-import type { Bounds } from './match.ts';
 
 /**
  * The events of an unordered match that ends at position `end`, where an event may be of the classes of several

@@ -1,10 +1,12 @@
 import { createApp } from '../../src/api/app.ts';
 import type {
+  AnswerPort,
   ApiPorts,
   CatalogPort,
   DestinationPort,
   FireFilters,
   IngestEvent,
+  KeptAnswer,
   ListPlace,
   MilestonePort,
   Part,
@@ -12,15 +14,17 @@ import type {
   RedeliveryPort,
   RejectedEvent,
   ScoreStanding,
+  TokenPort,
 } from '../../src/api/ports.ts';
 import type { Attempt, Delivery } from '../../src/model/delivery.ts';
 import type { DestinationStatus } from '../../src/model/destination.ts';
 import type { Fire } from '../../src/model/fire.ts';
 import type { Milestone } from '../../src/model/milestone.ts';
 import type { Sequence } from '../../src/model/sequence.ts';
+import type { TokenInfo } from '../../src/model/token.ts';
 import { type InsightWorld, memoryInsight, memorySimulation } from './memoryInsight.ts';
 
-/** The tokens of the in-memory ports: two OUs. */
+/** The tokens of the in-memory ports, both of the role admin: two OUs. */
 export const TOKEN_ONE = 'st_one';
 export const TOKEN_TWO = 'st_two';
 export const START_MS = Date.UTC(2026, 0, 1);
@@ -34,6 +38,10 @@ export interface LogLine {
 /** What the in-memory ports hold; tests read and change it freely. */
 export interface World extends InsightWorld {
   nowMs: number;
+  /** By their text. */
+  readonly tokens: Map<string, TokenInfo>;
+  /** Answers that are kept for an Idempotency-Key, by token id and key. */
+  readonly answers: Map<string, KeptAnswer>;
   readonly sequences: Map<string, Sequence>;
   readonly milestones: Map<string, Milestone>;
   /** By lead. */
@@ -99,6 +107,11 @@ function partOf<T>(
 export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts; world: World } {
   const world: World = {
     nowMs: START_MS,
+    tokens: new Map([
+      [TOKEN_ONE, aToken({ id: 'tok-one' })],
+      [TOKEN_TWO, aToken({ id: 'tok-two', ou: 'two' })],
+    ]),
+    answers: new Map(),
     sequences: new Map(),
     milestones: new Map(),
     scoreStandings: new Map(),
@@ -121,17 +134,9 @@ export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts
   const log = (level: string) => (fields: object, message: string) => {
     world.log.push({ level, fields: { ...fields }, message });
   };
-  const owners = new Map([
-    [TOKEN_ONE, 'one'],
-    [TOKEN_TWO, 'two'],
-  ]);
   const ports: ApiPorts = {
-    tokens: {
-      lookup: (token) => {
-        const ou = owners.get(token);
-        return ou === undefined ? undefined : { ou };
-      },
-    },
+    tokens: memoryTokens(world),
+    answers: memoryAnswers(world),
     catalog: memoryCatalog(world, replaced.sequencesPerOuMax ?? 10_000),
     milestones: memoryMilestones(world, replaced.sequencesPerOuMax ?? 10_000),
     publish: async (ou, events) => {
@@ -189,9 +194,39 @@ export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts
     logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     nowMs: () => world.nowMs,
     sequencesPerOuMax: 10_000,
+    requestsPerSecondMax: 0,
+    corsOrigins: [],
     ...replaced,
   };
   return { ports, world };
+}
+
+function memoryTokens({ tokens }: World): TokenPort {
+  const textOf = (id: string, ou: string) =>
+    [...tokens].find(([, info]) => info.id === id && info.ou === ou)?.[0];
+  return {
+    lookup: (token) => tokens.get(token),
+    list: (ou) => [...tokens.values()].filter((info) => info.ou === ou),
+    create: async (ou, wanted, id) => {
+      tokens.delete(textOf(id, ou) ?? '');
+      const info = { ...wanted, id, ou, createdAtMs: START_MS, lastUsedAtMs: null };
+      const token = `st_${id}_${tokens.size}`;
+      tokens.set(token, info);
+      return { token, info };
+    },
+    revoke: async (id, ou) => tokens.delete(textOf(id, ou) ?? ''),
+  };
+}
+
+function memoryAnswers({ answers }: World): AnswerPort {
+  return {
+    get: ({ tokenId, key }) => answers.get(`${tokenId} ${key}`),
+    put: async ({ tokenId, key }, answer) => {
+      answers.set(`${tokenId} ${key}`, answer);
+      return true;
+    },
+    remove: async ({ tokenId, key }) => void answers.delete(`${tokenId} ${key}`),
+  };
 }
 
 function memoryCatalog(world: World, sequencesPerOuMax: number): CatalogPort {
@@ -217,8 +252,10 @@ function memoryCatalog(world: World, sequencesPerOuMax: number): CatalogPort {
       world.catalogWrites += 1;
       return { ok: true, sequence };
     },
-    remove: async (ou, id) => {
+    remove: async (ou, id, check) => {
       if (!world.catalogAvailable) return { ok: false, reason: 'unavailable' };
+      const current = world.sequences.get(keyOf(ou, id));
+      if (current !== undefined) check?.(current);
       return world.sequences.delete(keyOf(ou, id)) ? { ok: true } : { ok: false, reason: 'not_found' };
     },
   };
@@ -246,8 +283,10 @@ function memoryMilestones(world: World, perOuMax: number): MilestonePort {
       const trigger = change(current);
       return trigger === current ? { ok: true, trigger } : put(trigger);
     },
-    remove: async (ou, id) => {
+    remove: async (ou, id, check) => {
       if (!world.catalogAvailable) return { ok: false, reason: 'unavailable' };
+      const current = world.milestones.get(keyOf(ou, id));
+      if (current !== undefined) check?.(current);
       return world.milestones.delete(keyOf(ou, id)) ? { ok: true } : { ok: false, reason: 'not_found' };
     },
     simulate: ({ scoreThreshold }, events) =>
@@ -433,6 +472,20 @@ export function aDelivery(fields: Partial<Delivery> = {}): Delivery {
     createdAtMs: START_MS,
     dueAtMs: START_MS,
     updatedAtMs: START_MS,
+    ...fields,
+  };
+}
+
+export function aToken(fields: Partial<TokenInfo> = {}): TokenInfo {
+  return {
+    id: 'tok-1',
+    ou: 'one',
+    name: 'for the site',
+    role: 'admin',
+    createdAtMs: START_MS,
+    expiresAtMs: null,
+    lastUsedAtMs: null,
+    ratePerSecond: null,
     ...fields,
   };
 }

@@ -2,7 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { ApiPorts } from '../../src/api/ports.ts';
 import { parseInstant } from '../../src/model/instant.ts';
 import type { Sequence } from '../../src/model/sequence.ts';
-import { type Answer, aDelivery, aDestination, aFire, START_MS, startApi } from './api.ts';
+import { type Answer, aDelivery, aDestination, aFire, aToken, START_MS, startApi, TOKEN_ONE } from './api.ts';
 import { aMilestone, aMilestoneFire } from './outbox.ts';
 
 /** The parts of an OpenAPI document that the tests read. */
@@ -56,6 +56,11 @@ function fillWorld({ world }: ReturnType<typeof startApi>, sequence: Sequence): 
     aDestination({ id: 'dst-9a3e', pause: { sinceMs: START_MS, reason: 'moving' } }),
     aDestination({ id: 'dst-9a3f', channel: 'email', url: '' }),
   ];
+  for (const token of world.tokens.keys()) if (token !== TOKEN_ONE) world.tokens.delete(token);
+  world.tokens.set(
+    'st_example',
+    aToken({ id: 'tok-0c11', expiresAtMs: START_MS + 1, lastUsedAtMs: START_MS }),
+  );
   const event = {
     reason: 'not_json',
     detail: 'no JSON',
@@ -84,14 +89,17 @@ export async function startDocumentedApi(replaced: Partial<ApiPorts> = {}) {
   refill();
   const answer = await api.call('GET', '/openapi.json', { token: null });
   const document = answer.json as unknown as OpenApi;
-  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  return { ...api, refill, document, operations: operationsOf(document), ...judgeOf(document) };
+}
+
+export function operationsOf({ paths }: OpenApi): readonly DocumentedOperation[] {
+  return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]): DocumentedOperation => ({ method, path, operation })),
   );
-  return { ...api, refill, document, operations, ...judgeOf(document) };
 }
 
 /** Validators of what the document says, which take no field that it does not name. */
-function judgeOf(document: OpenApi) {
+export function judgeOf(document: OpenApi) {
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   ajv.addFormat('date-time', { validate: (text: string) => parseInstant(text) !== undefined });
   ajv.addFormat('uri', { validate: (text: string) => URL.canParse(text) });

@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { packageDirectory } from '../../src/config/packageDirectory.ts';
 import { waitFor } from './nats.ts';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ROOT = packageDirectory();
 const MAIN = join(ROOT, 'dist', 'src', 'main.js');
 const STOP_MS_MAX = 20_000;
 

@@ -110,6 +110,7 @@ function expectProblem(answer: RawAnswer | undefined, status: number): void {
     title: expect.any(String),
     status,
     detail: expect.stringMatching(/^[A-Z].*\.$/),
+    request_id: answer?.headers.get('x-request-id'),
     ...(answer?.body.includes('"errors"') ? { errors: expect.any(Array) } : {}),
   });
 }

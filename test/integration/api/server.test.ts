@@ -109,7 +109,7 @@ describe('the HTTP server', () => {
     // The answer to another request shows that the half one has reached the server before it breaks off.
     await fetch(`${base}/healthz`);
     socket.destroy();
-    await waitFor(() => world.log.some(({ fields }) => fields.path === '/ingest'));
+    await waitFor(() => world.log.some(({ fields }) => fields.route === '/ingest'));
     expect(world.log.filter(({ level }) => level === 'error')).toEqual([]);
     expect((await fetch(`${base}/healthz`)).status).toBe(200);
   });

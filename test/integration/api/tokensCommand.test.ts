@@ -8,6 +8,7 @@ import { runTokens } from '../../../src/cli/tokens.ts';
 import { type Environment, openEnvironment } from '../../../src/store/environment.ts';
 import { openTokenStore } from '../../../src/store/tokens.ts';
 import { startApi } from '../../support/api.ts';
+import { waitFor } from '../../support/nats.ts';
 
 let dataDir: string;
 let environment: Environment;
@@ -36,8 +37,9 @@ describe('npm run tokens', () => {
     expect(created.code).toBe(0);
     expect(created.out).toMatch(/^st_[\w-]{43}$/);
     const listed = await run('list', '--ou', 'one');
-    const [id, ou, name, date] = listed.out.split('\t');
+    const [id, ou, name, date, ...more] = listed.out.split('\t');
     expect([listed.code, ou, name]).toEqual([0, 'one', 'for the site']);
+    expect(more).toEqual(['write', 'never', 'never', '-']);
     expect(Date.parse(String(date))).not.toBeNaN();
     expect(created.err).toContain(id);
     expect(listed.out).not.toContain(created.out);
@@ -46,6 +48,28 @@ describe('npm run tokens', () => {
     expect((await run('revoke', String(id))).code).toBe(1);
     expect((await run('list')).out).toBe('');
     expect(openTokenStore(environment).lookup(created.out)).toBeUndefined();
+  });
+
+  it('gives a token the role, the end and the rate that are asked for', async () => {
+    const options = ['--role', 'read', '--expires', '2100-01-31', '--rate', '5'];
+    const created = await run('create', '--ou', 'one', '--name', 'x', ...options);
+    expect((await run('list')).out.split('\t').slice(4)).toEqual([
+      'read',
+      '2100-01-31T00:00:00.000Z',
+      'never',
+      '5/s',
+    ]);
+    const store = openTokenStore(environment);
+    expect(store.lookup(created.out)).toMatchObject({
+      role: 'read',
+      expiresAtMs: Date.UTC(2100, 0, 31),
+      ratePerSecond: 5,
+    });
+    await run('create', '--ou', 'two', '--name', 'x', '--expires', '90d');
+    const expiresInMs = (store.list('two')[0]?.expiresAtMs ?? 0) - Date.now();
+    expect(Math.round(expiresInMs / 86_400_000)).toBe(90);
+    await waitFor('the note of the use', () => store.list('one')[0]?.lastUsedAtMs ?? undefined);
+    expect((await run('list', '--ou', 'one')).out.split('\t')[6]).toMatch(/^20\d\d-.*Z$/);
   });
 
   it.each([
@@ -59,6 +83,14 @@ describe('npm run tokens', () => {
     [['create', '--ou', 'one', '--name', 'a\tb'], '--name must be'],
     [['create', 'one', '--ou', 'one', '--name', 'x'], '"one" is too much'],
     [['create', '--ou'], '--ou'],
+    [['create', '--ou', 'one', '--name', 'x', '--role', 'root'], '--role must be one of read, ingest'],
+    [['create', '--ou', 'one', '--name', 'x', '--expires', '2001-01-01'], '--expires must be'],
+    [['create', '--ou', 'one', '--name', 'x', '--expires', '90'], '--expires must be'],
+    [['create', '--ou', 'one', '--name', 'x', '--expires', '0d'], '--expires must be'],
+    [['create', '--ou', 'one', '--name', 'x', '--expires', '999999999d'], '--expires must be'],
+    [['create', '--ou', 'one', '--name', 'x', '--rate', '0'], '--rate must be'],
+    [['create', '--ou', 'one', '--name', 'x', '--rate', '1.5'], '--rate must be'],
+    [['list', '--role', 'read'], '--role does not go with list'],
     [['list', '--name', 'x'], '--name does not go with list'],
     [['list', '--all'], '--all'],
     [['revoke'], 'the ID of a token is required'],

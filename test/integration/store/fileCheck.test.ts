@@ -20,7 +20,7 @@ const WRITER = `
   const tokens = openTokenStore(openEnvironment(process.argv[1]));
   console.log('writing');
   for (;;) {
-    for (let n = 0; n < 5; n++) await tokens.create('default', 'one of many');
+    for (let n = 0; n < 5; n++) await tokens.create('default', { name: 'one of many', role: 'write', expiresAtMs: null, ratePerSecond: null });
     await new Promise((resolve) => setTimeout(resolve, 100));
   }`;
 const OPENER = `

@@ -75,6 +75,7 @@ const segment = fc.oneof(
     'pause',
     'resume',
     'docs',
+    'tokens',
     'openapi.json',
     'x',
   ),
@@ -106,11 +107,14 @@ const headerName = fc.constantFrom(
   'content-type',
   'expect',
   'host',
+  'idempotency-key',
+  'if-match',
   'if-none-match',
   'range',
   'transfer-encoding',
   'x-forwarded-for',
   'x-http-method-override',
+  'x-request-id',
 );
 const headerValue = fc.oneof(
   fc.constantFrom(
@@ -141,7 +145,7 @@ const headerValue = fc.oneof(
 
 /** Every answer is what is documented: JSON or nothing, problems as RFC 9457 has them, and nothing from inside. */
 function expectDocumented({ status, headers, text, json }: Answer): void {
-  expect([200, 201, 202, 204, 400, 401, 404, 405, 409, 413, 415]).toContain(status);
+  expect([200, 201, 202, 204, 304, 400, 401, 404, 405, 409, 412, 413, 415, 422]).toContain(status);
   expect(headers.get('cache-control')).toBe('no-store');
   expect(headers.get('x-content-type-options')).toBe('nosniff');
   expect(text).not.toMatch(/node_modules|\n {4}at |\.ts:\d|st_one/);
@@ -153,6 +157,7 @@ function expectDocumented({ status, headers, text, json }: Answer): void {
     title: expect.any(String),
     status,
     detail: expect.any(String),
+    request_id: headers.get('x-request-id'),
   });
   expect(text.length).toBeLessThan(200_000);
   for (const error of (errors ?? []) as readonly object[]) {

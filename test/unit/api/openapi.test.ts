@@ -55,8 +55,10 @@ describe('the OpenAPI document', () => {
     const { summary, description, tags, security, responses, requestBody, parameters } = operation;
     expect([summary, description, ...tags].every((text) => text.length > 0)).toBe(true);
     const isPublic = /^\/(healthz|readyz|metrics|openapi\.json|docs.*)$/.test(path);
-    expect(security).toEqual(isPublic ? [] : [{ token: [] }]);
-    expect('401' in responses).toBe(!isPublic);
+    expect(security).toEqual(
+      isPublic ? [] : [{ token: [expect.stringMatching(/^(read|ingest|write|admin)$/)] }],
+    );
+    expect(['401', '403', '429'].map((status) => status in responses)).toEqual(Array(3).fill(!isPublic));
     expect('404' in responses).toBe(path.includes('{id}'));
     expect(['413', '415'].every((status) => status in responses)).toBe(requestBody !== undefined);
     const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
@@ -145,7 +147,17 @@ describe('the OpenAPI document', () => {
       required: ['name', 'event_types', 'window_seconds'],
       properties: {
         name: { type: 'string', minLength: 1, maxLength: 200 },
-        event_types: { type: 'array', minItems: 1, maxItems: 20, items: { type: 'string', maxLength: 128 } },
+        event_types: {
+          type: 'array',
+          minItems: 1,
+          maxItems: 20,
+          items: {
+            anyOf: [
+              { type: 'string', maxLength: 128 },
+              { type: 'object', additionalProperties: false },
+            ],
+          },
+        },
         window_seconds: { type: 'integer', minimum: 1, maximum: 31_536_000 },
       },
     });

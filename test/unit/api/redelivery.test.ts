@@ -114,7 +114,7 @@ describe('POST /sequences/{id}/redeliver', () => {
     const absent = await call('POST', '/sequences/seq-2/redeliver', { body: RANGE });
     expect([absent.status, absent.json.detail]).toEqual([404, 'There is no such sequence.']);
     const foreign = await call('POST', '/sequences/seq-1/redeliver', { body: RANGE, token: TOKEN_TWO });
-    expect([foreign.status, foreign.text]).toEqual([404, absent.text]);
+    expect([foreign.status, foreign.json.detail]).toEqual([404, absent.json.detail]);
   });
 
   it.each([

@@ -30,6 +30,8 @@ describe('the life of a sequence', () => {
       ...MINIMAL_SEQUENCE,
       window_unit: '7 days',
       ordered: false,
+      exclude: null,
+      max_gap_seconds: null,
       webhook_url: null,
       emails: [],
       email_subject: null,

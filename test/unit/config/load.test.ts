@@ -57,6 +57,8 @@ describe('the defaults', () => {
       heldEventsMax: 4_096,
       sequencesMax: 10_000,
       apiTokens: [],
+      apiRateMax: 10_000,
+      corsOrigins: [],
       webhookAllowCidrs: [],
       webhookTimeoutMs: 15_000,
       webhookConcurrency: 64,
@@ -107,7 +109,9 @@ describe('values', () => {
       API_TOKENS: 'default=abc, acme=x=y=',
       WEBHOOK_ALLOW_CIDRS: '127.0.0.0/8,fd00::/8',
       RETRY_SCHEDULE: '0s, 5s, 1.5m, 2h',
+      CORS_ORIGINS: 'https://app.example.com, http://localhost:3000',
     });
+    expect(config.corsOrigins).toEqual(['https://app.example.com', 'http://localhost:3000']);
     expect(config.apiTokens).toEqual([
       { ou: 'default', token: 'abc' },
       { ou: 'acme', token: 'x=y=' },
@@ -154,6 +158,14 @@ describe('a value that is not allowed', () => {
     ['ON_STREAM_MISMATCH', 'ignore'],
     ['HELD_EVENTS_MAX', '1'],
     ['SEQUENCES_MAX', '0'],
+    ['API_RATE_MAX', '-1'],
+    ['API_RATE_MAX', '10/s'],
+    ['CORS_ORIGINS', '*'],
+    ['CORS_ORIGINS', 'app.example.com'],
+    ['CORS_ORIGINS', 'https://app.example.com/'],
+    ['CORS_ORIGINS', 'https://app.example.com:443'],
+    ['CORS_ORIGINS', 'ftp://app.example.com'],
+    ['CORS_ORIGINS', 'https://a.example.com,,https://b.example.com'],
     ['API_TOKENS', 'justatoken'],
     ['API_TOKENS', 'a=same,b=same'],
     ['WEBHOOK_ALLOW_CIDRS', '127.0.0.1'],

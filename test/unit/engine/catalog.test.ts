@@ -69,6 +69,19 @@ it('logs each change with the position that it takes effect at, before it is wri
   expect(JSON.stringify(logger.entries)).not.toContain('secret-path');
 });
 
+it('makes no change that is refused at the moment it would be made', async () => {
+  const store = new SimulatedStore();
+  const catalog = openCatalog(store, 7);
+  await catalog.create(aSequence());
+  const refuse = () => {
+    throw new Error('it has another version');
+  };
+  await expect(catalog.update('acme', 'seq-1', refuse)).rejects.toThrow('another version');
+  await expect(catalog.remove('acme', 'seq-1', refuse)).rejects.toThrow('another version');
+  expect(catalog.get('acme', 'seq-1')).toMatchObject({ version: 1 });
+  expect(store.writeCount).toBe(1);
+});
+
 it('logs nothing for a change that a replay makes again', async () => {
   const store = new SimulatedStore();
   await openCatalog(store, 7).create(aSequence());
