@@ -1,9 +1,8 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../support/freePort.ts';
 import { waitFor } from '../../support/nats.ts';
 import { type RunningProgram, startProgram, TOKEN, temporaryDataDir } from '../../support/program.ts';
 
@@ -14,14 +13,6 @@ const hasCurl = spawnSync('curl', ['--version']).status === 0;
 function commands(): string[] {
   const section = README.slice(README.indexOf('## Walk-through'), README.indexOf('## What a match is'));
   return [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, command]) => command!.trim());
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 // The commands call curl, which a slim image may lack.
@@ -56,13 +47,23 @@ describe.skipIf(!hasCurl)('the walk-through of the README', () => {
   });
 
   it('ends with the fire on the receiver and in the history', async () => {
-    const [, , create, ingest, history] = commands();
-    expect(JSON.parse(run(create!))).toMatchObject({ name: 'Ready to buy', version: 1 });
-    expect(JSON.parse(run(ingest!))).toEqual({ accepted: 3, ids: ['e1', 'e2', 'e3'] });
+    const [, , create, simulate, ingest, history, funnel, why, ...others] = commands();
+    expect(others).toEqual([]);
+    const id = run(create!).trim();
+    expect(id).toMatch(/^seq-[0-9a-f]+$/);
+    const of = (command: string) => JSON.parse(run(`ID=${id}; ${command}`)) as Record<string, unknown>;
+    expect(of(simulate!)).toMatchObject({ fire_count: 1, lead_count: 1, scanned_events: 3 });
+    expect(of(ingest!)).toEqual({ accepted: 5, ids: ['e1', 'e2', 'e3', 'e4', 'e5'] });
     await waitFor('the webhook', () => /^fire-\S+ .*"lead_id":"ada"/m.test(received));
     await waitFor('the delivery in the history', () => {
-      const { events } = JSON.parse(run(history!)) as { events: { delivery: string }[] };
+      const { events } = of(history!) as { events: { delivery: string }[] };
       return events[0]?.delivery === 'delivered';
     });
+    await waitFor('bob in the funnel', () => {
+      const { steps } = of(funnel!) as { steps: { leads: number }[] };
+      return steps.map(({ leads }) => leads).join() === '1,0,0';
+    });
+    expect(of(why!)).toMatchObject({ lead_id: 'bob', step: 1, missing: ['whitepaper', 'demo_request'] });
+    expect(JSON.stringify(of(why!).reasons)).toMatch(/whitepaper/);
   });
 });
