@@ -13,7 +13,7 @@ import { entries, LEAD, OU, SEQUENCE, SPAN_MICROS } from './fill.ts';
 
 const ROWS: Readonly<Record<string, number>> = { '100k': 100_000, '1M': 1_000_000, '10M': 10_000_000 };
 export const HISTORY_VARIANTS = Object.keys(ROWS);
-/** The largest takes half an hour and 10 GB of disk, so it has to be asked for by name. */
+/** The largest takes more than an hour and some 23 GB of disk, so it has to be asked for by name. */
 const DEFAULT_VARIANTS = ['100k', '1M'];
 /** Part of the fires that is committed while there are counts to keep. */
 const COUNTED_SHARE = 0.1;
