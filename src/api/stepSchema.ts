@@ -42,7 +42,6 @@ const testAllowed = `an object with one or more of ${Object.keys(TEST_FIELDS).jo
 const fieldTest = exactObject(TEST_FIELDS)
   .refine((test) => Object.keys(test).length > 0, {
     error: testAllowed,
-    // An unknown key is said to be one, and no more.
     when: ({ issues }) => issues.length === 0,
   })
   .superRefine((test, context) => {
@@ -54,7 +53,10 @@ const fieldTest = exactObject(TEST_FIELDS)
 const PATH = /^(?:score|metadata(?:\.[^.\0\p{Surrogate}]+)+)$/u;
 const pathAllowed = `score, or a path below metadata such as metadata.plan.name, of up to ${PATH_CHARACTERS_MAX} characters`;
 const whereAllowed = `an object of 1 to ${PATHS_MAX} paths`;
-const path = z.string().refine((text) => text.length <= PATH_CHARACTERS_MAX && PATH.test(text));
+const path = z
+  .string()
+  .refine((text) => text.length <= PATH_CHARACTERS_MAX && PATH.test(text))
+  .meta({ pattern: '^(score|metadata(\\.[^.]+)+)$', maxLength: PATH_CHARACTERS_MAX });
 
 const where = z
   .record(path, fieldTest, {
@@ -64,6 +66,8 @@ const where = z
     error: whereAllowed,
   })
   .meta({
+    minProperties: 1,
+    maxProperties: PATHS_MAX,
     description:
       'What fields of the event must be, by `score` or a path below `metadata`: all of it. It looks back on events that were applied since a sequence had this condition.',
   });

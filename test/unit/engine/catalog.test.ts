@@ -93,6 +93,38 @@ it('logs nothing for a change that a replay makes again', async () => {
 
 const named = (name: string) => aSequence({ id: 'seq-1', name });
 
+describe('a change counts from its position on (R16, S9)', () => {
+  const step = { types: ['signup'], where: { 'metadata.n': { gte: 1 } }, count: 1 };
+  const rich = aSequence({ eventTypes: [step, 'purchase'], exclude: ['refund'], maxGapSeconds: 60 });
+
+  it.each([
+    { eventTypes: [{ ...step, types: ['signup', 'trial'] }, 'purchase'] },
+    { eventTypes: [{ ...step, where: { 'metadata.n': { gte: 2 } } }, 'purchase'] },
+    { eventTypes: [{ ...step, count: 2 }, 'purchase'] },
+    { eventTypes: ['signup', 'purchase'] },
+    { exclude: [] },
+    { exclude: ['refund', 'complaint'] },
+    { maxGapSeconds: null },
+    { maxGapSeconds: 61 },
+  ])('where it says another thing of a match: %j', async (change) => {
+    const store = new SimulatedStore();
+    await openCatalog(store, 3).create(rich);
+    await openCatalog(store, 7).update('acme', 'seq-1', (current) => ({ ...current, ...change }));
+    expect(store.allTriggers()[0]?.effectiveFrom).toBe(7);
+  });
+
+  it('and not where it says the same in other objects, or speaks of something else', async () => {
+    const store = new SimulatedStore();
+    await openCatalog(store, 3).create(rich);
+    const change = {
+      eventTypes: [{ ...step, where: { 'metadata.n': { gte: 1 } } }, 'purchase'],
+      name: 'other',
+    };
+    await openCatalog(store, 7).update('acme', 'seq-1', (current) => ({ ...current, ...change }));
+    expect(store.allTriggers()[0]).toMatchObject({ name: 'other', effectiveFrom: 3 });
+  });
+});
+
 describe('a change of a sequence', () => {
   it('is in force at once, is acknowledged when it is on disk, and keeps its place before later ones', async () => {
     const store = new SlowStore();

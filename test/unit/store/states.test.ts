@@ -101,6 +101,28 @@ describe('the state store', () => {
     expect((await reopen()).changeCount()).toBe(4);
   });
 
+  it('reads rows of sequences that were written before they could exclude types or have a largest gap', async () => {
+    const { exclude: _exclude, maxGapSeconds: _gap, ...old } = sequence('seq-old');
+    environment.table('sequences').putSync(['ou', 'seq-old'], packRow(1, old));
+    environment
+      .table('deleted_sequences')
+      .putSync(['ou', 'seq-gone'], packRow(1, { ...old, id: 'seq-gone' }));
+    const change = { position: 5, before: null, after: old };
+    environment.table('changes').putSync(['change', 0], packRow(1, change));
+    const store = await reopen();
+    const read = sequence('seq-old');
+    expect(store.allTriggers()).toEqual([read]);
+    expect(store.triggerOf('ou', 'seq-gone')).toEqual({ ...read, id: 'seq-gone' });
+    expect(store.changesSinceCheckpoint()).toEqual([{ position: 5, before: null, after: read, ordinal: 0 }]);
+  });
+
+  it('keeps steps that ask for more as they are', async () => {
+    const where = { 'metadata.a.b': { in: ['x', 1, true] }, score: { gte: 0.5 } };
+    const rich = { ...sequence('seq-rich'), eventTypes: ['a', { types: ['b', 'c'], where, count: 2 }] };
+    await new StateStore(environment).recordChange({ position: 1, before: null, after: rich }, null);
+    expect((await reopen()).allTriggers()).toEqual([rich]);
+  });
+
   it('still finds a deleted sequence for the deliveries that are under way, but lists it no more', async () => {
     const store = new StateStore(environment);
     await store.recordChange({ position: 1, before: null, after: sequence('seq-1') }, null);
