@@ -124,7 +124,7 @@ function onLead(setup: SimulationSetup, { matcher, catalog }: Core, leadId: Lead
 }
 
 /**
- * What the steps of a sequence ask for that none of the saved sequences has held for as long as its window: events
+ * What the steps of a sequence ask for, and what it excludes, that none of the saved sequences has held for as long as its window: events
  * that are not held, and conditions that events were not judged by when they came.
  */
 function typesHeldTooShort({ definition }: SimulationSetup, saved: readonly Sequence[]): readonly string[] {
@@ -134,7 +134,8 @@ function typesHeldTooShort({ definition }: SimulationSetup, saved: readonly Sequ
   const isShort = (step: StepTest) =>
     !isHeld(step) &&
     (step.where !== null || !step.types.every((type) => isHeld({ types: [type], where: null })));
-  return [...new Set(stepsOf(definition.eventTypes).filter(isShort).map(labelOf))];
+  const excluded = (definition.exclude ?? []).map((type) => ({ types: [type], where: null }));
+  return [...new Set([...stepsOf(definition.eventTypes), ...excluded].filter(isShort).map(labelOf))];
 }
 
 function rangeOf(events: readonly { readonly timeMicros: number }[]): SimulationReport['range'] {

@@ -2,7 +2,6 @@ import { setImmediate as nextLoop } from 'node:timers/promises';
 import type { Insight } from '../matcher/insight.ts';
 import type { Sequence } from '../model/sequence.ts';
 import type { AsOf, SequenceProgress } from '../model/standing.ts';
-import { labelsOf } from '../model/step.ts';
 
 /** Leads looked at before other work gets its chance: some milliseconds at a million leads. */
 export const LEADS_PER_PORTION = 2_000;
@@ -42,14 +41,15 @@ export class ProgressReader {
     return counted;
   }
 
-  private async count({ ou, id, eventTypes }: Sequence): Promise<SequenceProgress | ProgressRefusal> {
+  private async count({ ou, id }: Sequence): Promise<SequenceProgress | ProgressRefusal> {
     const census = this.insight.beginCensus(ou, id);
     if (census === undefined) return 'not_in_force';
     try {
       const asOf = this.asOf();
       while (!census.count(this.leadsPerPortion)) await nextLoop();
-      const { leadsAtStep, leadCount, firedCount } = census;
-      const steps = labelsOf(eventTypes).map((eventType, step) => ({
+      // Those of the sequence that is counted, which may have been changed since it was asked for.
+      const { labels, leadsAtStep, leadCount, firedCount } = census;
+      const steps = labels.map((eventType, step) => ({
         eventType,
         leadCount: leadsAtStep[step + 1] ?? 0,
       }));

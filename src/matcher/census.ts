@@ -50,6 +50,11 @@ export class Census {
     this.leadsAtStep = Array.from({ length: sequence.steps.length + 1 }, () => 0);
   }
 
+  /** What to call each step. */
+  get labels(): readonly string[] {
+    return this.sequence.labels;
+  }
+
   /** Looks at so many more leads; true: there are no others. */
   count(leadsMax: number): boolean {
     for (let looked = 0; looked < leadsMax; ) {

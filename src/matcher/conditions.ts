@@ -1,11 +1,20 @@
+import { createHash } from 'node:crypto';
 import type { LeadEvent } from '../model/event.ts';
 import { canonicalWhere, type FieldTest, type Where } from '../model/step.ts';
 
 const METADATA = 'metadata';
 
-/** What stands for a condition: equal conditions have equal texts, and a text has no line break in it. */
+const TEXT_CHARACTERS = 22;
+
+/**
+ * What stands for a condition: 128 bits of SHA-256, equal for equal conditions. It lies in the state of every lead that
+ * holds an event which fulfilled it, and the condition itself may be half a megabyte.
+ */
 export function textOfWhere(where: Where): string {
-  return JSON.stringify(canonicalWhere(where));
+  const digest = createHash('sha256')
+    .update(JSON.stringify(canonicalWhere(where)))
+    .digest('base64url');
+  return digest.slice(0, TEXT_CHARACTERS);
 }
 
 /** Whether an event's fields are what a condition asks for. */

@@ -9,9 +9,12 @@ import { raiseHighWater, readHighWater } from './highWater.ts';
 /** Version of the whole layout; a store written by a newer program is refused, never rewritten. */
 const LAYOUT_VERSION = 1;
 const ROW_VERSION = 1;
-/** Of rows that hold a milestone trigger: a program from before them refuses the store instead of misreading it. */
-const MILESTONE_ROW_VERSION = 2;
-const READABLE_TRIGGERS = [ROW_VERSION, MILESTONE_ROW_VERSION];
+/**
+ * Of rows that hold a milestone trigger, or a sequence that asks for more than types in a window: a program from before
+ * them refuses the store instead of misreading it.
+ */
+const NEWER_ROW_VERSION = 2;
+const READABLE_TRIGGERS = [ROW_VERSION, NEWER_ROW_VERSION];
 /** Goes before the ordinal: the library gives a key of a single number back as something else. */
 const CHANGE = 'change';
 
@@ -122,7 +125,7 @@ export class StateStore {
    */
   async recordChange(change: TriggerChange, highWater: StreamMark | null): Promise<void> {
     const { before, after } = change;
-    const version = isMilestone(triggerIn(change)) ? MILESTONE_ROW_VERSION : ROW_VERSION;
+    const version = [before, after].some(isOfNewerKind) ? NEWER_ROW_VERSION : ROW_VERSION;
     const ordinal = this.changeCountValue++;
     await this.environment.write(() => {
       if (after !== null) {
@@ -220,6 +223,14 @@ const NOTHING_MORE: Pick<Sequence, 'exclude' | 'maxGapSeconds'> = { exclude: [],
 /** A stored trigger with what rows of sequences lack that were written before there was such a thing. */
 function completed<Stored extends Trigger | null>(stored: Stored): Stored {
   return stored === null || isMilestone(stored) ? stored : { ...NOTHING_MORE, ...stored };
+}
+
+function isOfNewerKind(trigger: Trigger | null): boolean {
+  if (trigger === null || isMilestone(trigger)) return trigger !== null;
+  const { eventTypes, exclude, maxGapSeconds } = trigger;
+  return (
+    exclude.length > 0 || maxGapSeconds !== null || eventTypes.some((entry) => typeof entry !== 'string')
+  );
 }
 
 function triggerIn({ before, after }: TriggerChange): Trigger {

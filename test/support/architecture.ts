@@ -13,7 +13,7 @@ export interface RoomRules {
   readonly rooms: readonly string[] | 'any';
   readonly packages: readonly string[] | 'any';
   /** Whether Node's own modules are open to it. */
-  readonly node: boolean;
+  readonly node: boolean | readonly string[];
 }
 
 const TOKEN_PATTERN = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g;
@@ -61,7 +61,10 @@ export function forbiddenImports(sources: Sources, rules: Readonly<Record<string
     const rule = rules[room];
     if (rule === undefined) return [`${path}: there is no room ${room}`];
     return importsOf(text).flatMap((specifier) => {
-      if (specifier.startsWith('node:')) return rule.node ? [] : [`${path} imports ${specifier}`];
+      if (specifier.startsWith('node:')) {
+        const isAllowed = typeof rule.node === 'boolean' ? rule.node : rule.node.includes(specifier);
+        return isAllowed ? [] : [`${path} imports ${specifier}`];
+      }
       if (!specifier.startsWith('.')) {
         return permits(rule.packages, packageOf(specifier)) ? [] : [`${path} imports ${specifier}`];
       }

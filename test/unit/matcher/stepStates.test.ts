@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { textOfWhere } from '../../../src/matcher/conditions.ts';
 import type { Matcher } from '../../../src/matcher/matcher.ts';
 import { StepClasses } from '../../../src/matcher/stepClasses.ts';
 import type { Where } from '../../../src/model/step.ts';
@@ -92,7 +93,7 @@ describe('the classes of steps', () => {
     expect(classes.acquire({ types: ['A', 'B'], where: { ...LARGE } })).toBe(stepClass);
     const plain = classes.plainType('A')!;
     expect([classes.isPlain, classes.isJudged(plain)]).toEqual([false, true]);
-    expect(classes.fulfilledNow(plain, event(10))).toEqual([JSON.stringify(LARGE)]);
+    expect(classes.fulfilledNow(plain, event(10))).toEqual([textOfWhere(LARGE)]);
     expect(classes.fulfilledNow(plain, event(9))).toEqual([]);
     classes.release(stepClass);
     expect(classes.isJudged(plain)).toBe(true);
@@ -104,10 +105,10 @@ describe('the classes of steps', () => {
 
   it('get the types that were there before them, and those that come later', () => {
     const classes = new StepClasses();
-    const before = classes.internType('A', [JSON.stringify(LARGE)]);
+    const before = classes.internType('A', [textOfWhere(LARGE)]);
     const large = classes.acquire({ types: ['A'], where: LARGE });
     const any = classes.acquire({ types: ['A', 'B'], where: null });
-    const after = classes.internType('B', [JSON.stringify(LARGE)]);
+    const after = classes.internType('B', [textOfWhere(LARGE)]);
     expect(classes.membersOf(large)).toEqual([before]);
     expect([...classes.membersOf(any)].sort()).toEqual(
       [before, after, classes.plainType('A')!, classes.plainType('B')!].sort(),
