@@ -206,6 +206,7 @@ describe('the checks can fail', () => {
     'setTimeout(f, 1);',
     'performance.now()',
     'crypto.randomUUID()',
+    'randomBytes(8)',
     'process.hrtime()',
   ])('finds what is impure: %s', (line) => {
     expect(linesMatching(fake({ 'src/model/a.ts': line }), IMPURE)).toHaveLength(1);

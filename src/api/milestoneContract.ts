@@ -3,6 +3,7 @@ import { count, instant, noFields, noParameters } from './commonSchema.ts';
 import { endpoint, jsonBody, optionalJsonBody, type Shown } from './endpoint.ts';
 import { fireMode, milestonePatch, newMilestone, newSimulation, simulation } from './milestoneSchema.ts';
 import { matchedEvent } from './sequenceEventContract.ts';
+import { deliveriesShown, secretShown, versionShown } from './triggerContract.ts';
 
 const fields = {
   id: z.string(),
@@ -14,12 +15,7 @@ const fields = {
     .string()
     .nullable()
     .meta({ description: 'Only an event of this type makes it fire; null: any.' }),
-  webhook_url: z.string().nullable(),
-  emails: z.array(z.string()),
-  email_subject: z.string().nullable(),
-  email_preheader: z.string().nullable(),
-  email_message: z.string().nullable(),
-  active: z.boolean(),
+  ...deliveriesShown,
   fire_mode: fireMode.meta({
     description:
       'once: the first time that a lead gets there; always: each time that it gets there from below.',
@@ -27,19 +23,10 @@ const fields = {
   cooldown_seconds: count.nullable().meta({
     description: 'With the mode "always": no other fire of a lead within it, in event time; null: none.',
   }),
-  version: count.meta({ description: '1 at creation, one more with every change.' }),
-  created_at: instant,
-  updated_at: instant,
+  ...versionShown,
 };
 const trigger = z.object(fields).meta({ id: 'Trigger' });
-const triggerWithSecret = z
-  .object({
-    ...fields,
-    webhook_secret: z.string().meta({
-      description: 'Signs the webhooks (Standard Webhooks 1.0.0). Shown in this answer and never again.',
-    }),
-  })
-  .meta({ id: 'TriggerWithSecret' });
+const triggerWithSecret = z.object({ ...fields, ...secretShown }).meta({ id: 'TriggerWithSecret' });
 
 export type MilestoneView = Shown<z.infer<typeof trigger>>;
 

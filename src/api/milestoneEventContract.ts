@@ -1,16 +1,7 @@
 import { z } from 'zod';
-import { DELIVERY_STATES } from '../model/delivery.ts';
-import {
-  cursorPageFields,
-  cursorPageInfo,
-  instant,
-  instantText,
-  leadIdText,
-  sequenceIdText,
-} from './commonSchema.ts';
-import { DELIVERY_EXAMPLE, deliverySummary } from './deliveryContract.ts';
+import { cursorPageFields, cursorPageInfo, instant, sequenceIdText } from './commonSchema.ts';
 import { endpoint, type Shown } from './endpoint.ts';
-import { matchedEvent } from './sequenceEventContract.ts';
+import { deliveriesOfFire, leadAndTime, matchedEvent, SUMMARY_EXAMPLE } from './sequenceEventContract.ts';
 import { exactObject } from './validation.ts';
 
 const fire = z
@@ -26,10 +17,7 @@ const fire = z
     completed_at: instant.meta({ description: 'The time of the event that lifted the score.' }),
     late: z.boolean().meta({ description: 'An event out of order made it fire.' }),
     event: matchedEvent,
-    delivery: z.enum([...DELIVERY_STATES, 'none']).meta({
-      description: 'The least finished of the deliveries; none where there are none.',
-    }),
-    deliveries: z.array(deliverySummary),
+    ...deliveriesOfFire,
   })
   .meta({ id: 'MilestoneEvent' });
 
@@ -38,18 +26,9 @@ export type MilestoneEventView = Shown<z.infer<typeof fire>>;
 const filters = exactObject({
   ...cursorPageFields,
   trigger_id: sequenceIdText.optional(),
-  lead_id: leadIdText.optional(),
-  from: instantText.optional(),
-  to: instantText.optional(),
+  ...leadAndTime,
 });
 
-const {
-  fire_id: _fire,
-  sequence_id: _sequence,
-  trigger_id: _trigger,
-  created_at: _,
-  ...summary
-} = DELIVERY_EXAMPLE;
 const EXAMPLE: MilestoneEventView = {
   id: 'fire-91be',
   trigger_id: 'trg-3f20',
@@ -63,7 +42,7 @@ const EXAMPLE: MilestoneEventView = {
   late: false,
   event: { id: 'e2', event_type: 'demo_request', created_at: '2026-03-01T09:30:00Z' },
   delivery: 'dead',
-  deliveries: [summary],
+  deliveries: [SUMMARY_EXAMPLE],
 };
 
 export const listMilestoneEvents = endpoint({

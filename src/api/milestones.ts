@@ -1,19 +1,21 @@
 import type { OuId } from '../model/event.ts';
 import { MILESTONE_ID_PREFIX, type Milestone, type MilestoneId } from '../model/milestone.ts';
 import { requireVersion } from './conditions.ts';
-import { iso } from './deliveryView.ts';
 import { type Route, route } from './endpoint.ts';
 import { createMilestone, fireModeOf, patchMilestone } from './milestoneChanges.ts';
 import * as contract from './milestoneContract.ts';
 import type { NewMilestone } from './milestoneSchema.ts';
 import { simulationRoutes } from './milestoneSimulations.ts';
-import type { ApiPorts, CatalogRefusal } from './ports.ts';
-import { notFound, Problem, unavailable } from './problem.ts';
+import type { ApiPorts } from './ports.ts';
+import { notFound } from './problem.ts';
 import { freshIdOf } from './request.ts';
 import { rotateSecret } from './triggerChanges.ts';
-import { refuseForbiddenUrl } from './triggerChecks.ts';
+import { refusalOf, refuseForbiddenUrl } from './triggerChecks.ts';
+import { deliveriesView, versionView } from './triggerView.ts';
 
 type MilestonePorts = Pick<ApiPorts, 'milestones' | 'checkWebhookUrl' | 'nowMs' | 'sequencesPerOuMax'>;
+
+const KIND = { one: 'trigger', many: 'triggers' } as const;
 
 /** `/triggers`: create, read, change, delete and try the milestone triggers of the OU. */
 export function milestoneRoutes(ports: MilestonePorts): readonly Route[] {
@@ -21,7 +23,7 @@ export function milestoneRoutes(ports: MilestonePorts): readonly Route[] {
   const created = async (ou: OuId, id: MilestoneId, body: NewMilestone) => {
     await refuseForbiddenUrl(ports, body.webhook_url);
     const result = await milestones.create(createMilestone(ou, id, body, nowMs()));
-    if (!result.ok) throw refusal(result, ports);
+    if (!result.ok) throw refusalOf(result, KIND, ports);
     return result.trigger;
   };
   return [
@@ -50,39 +52,26 @@ export function milestoneRoutes(ports: MilestonePorts): readonly Route[] {
           requireVersion(context, current.version);
           return patchMilestone(current, body, now);
         });
-        if (!result.ok) throw refusal(result, ports);
+        if (!result.ok) throw refusalOf(result, KIND, ports);
         return milestoneView(result.trigger);
       }),
     ),
 
     route(contract.deleteMilestone, async ({ ou, id, context }) => {
       const result = await milestones.remove(ou, id, ({ version }) => requireVersion(context, version));
-      if (!result.ok) throw refusal(result, ports);
+      if (!result.ok) throw refusalOf(result, KIND, ports);
       return null;
     }),
 
     route(contract.rotateSecret, async ({ ou, id }) => {
       const now = nowMs();
       const result = await milestones.update(ou, id, (current) => rotateSecret(current, now));
-      if (!result.ok) throw refusal(result, ports);
+      if (!result.ok) throw refusalOf(result, KIND, ports);
       return viewWithSecret(result.trigger);
     }),
 
     ...simulationRoutes(ports),
   ];
-}
-
-function refusal(refused: CatalogRefusal, ports: Pick<ApiPorts, 'sequencesPerOuMax'>): Problem {
-  switch (refused.reason) {
-    case 'not_found':
-      return notFound('trigger');
-    case 'limit': {
-      const limit = ports.sequencesPerOuMax.toLocaleString('en-US');
-      return new Problem(409, `There are ${limit} triggers already, which is the limit; delete one first.`);
-    }
-    case 'unavailable':
-      return unavailable('Triggers cannot be changed at this moment; try again shortly.');
-  }
 }
 
 /** A milestone trigger as every answer shows it: all fields, null where absent, no secret. */
@@ -92,16 +81,9 @@ function milestoneView(milestone: Milestone): contract.MilestoneView {
     name: milestone.name,
     score_threshold: milestone.scoreThreshold,
     event_type: milestone.eventType,
-    webhook_url: milestone.webhookUrl,
-    emails: milestone.emails,
-    email_subject: milestone.emailSubject,
-    email_preheader: milestone.emailPreheader,
-    email_message: milestone.emailMessage,
-    active: milestone.active,
+    ...deliveriesView(milestone),
     ...fireModeOf(milestone.refire),
-    version: milestone.version,
-    created_at: iso(milestone.createdAtMs),
-    updated_at: iso(milestone.updatedAtMs),
+    ...versionView(milestone),
   };
 }
 

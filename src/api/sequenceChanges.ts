@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { OuId } from '../model/event.ts';
-import type { Refire, Sequence, SequenceId } from '../model/sequence.ts';
+import type { Sequence, SequenceId } from '../model/sequence.ts';
 import { stepsOf } from '../model/step.ts';
+import type { Refire } from '../model/triggerBase.ts';
 import { type FieldError, invalid } from './problem.ts';
 import type { NewSequence, SequencePatch } from './sequenceSchema.ts';
-import { clearable, newWebhookSecret, nextVersion } from './triggerChanges.ts';
+import { clearable, newTrigger, nextVersion, patchedTrigger } from './triggerChanges.ts';
 import { expectation } from './validation.ts';
 import { windowLabel } from './windowLabel.ts';
 
@@ -15,29 +16,15 @@ import { windowLabel } from './windowLabel.ts';
  */
 export function createSequence(ou: OuId, id: SequenceId, body: NewSequence, nowMs: number): Sequence {
   return inAccord({
-    ou,
-    id,
-    name: body.name,
+    ...newTrigger(ou, id, body, nowMs),
     eventTypes: body.event_types,
     exclude: body.exclude ?? [],
     windowSeconds: body.window_seconds,
     windowUnit: body.window_unit ?? windowLabel(body.window_seconds),
     ordered: body.ordered ?? false,
     maxGapSeconds: body.max_gap_seconds ?? null,
-    webhookUrl: body.webhook_url ?? null,
-    webhookSecret: newWebhookSecret(),
-    previousWebhookSecrets: [],
-    emails: body.emails ?? [],
-    emailSubject: body.email_subject ?? null,
-    emailPreheader: body.email_preheader ?? null,
-    emailMessage: body.email_message ?? null,
-    active: body.active ?? true,
     refire: refireOf(body.refire),
     maxFireDelaySeconds: body.max_fire_delay_seconds ?? null,
-    effectiveFrom: 0,
-    version: 1,
-    createdAtMs: nowMs,
-    updatedAtMs: nowMs,
   });
 }
 
@@ -49,20 +36,13 @@ export function createSequence(ou: OuId, id: SequenceId, body: NewSequence, nowM
 export function patchSequence(current: Sequence, patch: SequencePatch, nowMs: number): Sequence {
   const windowSeconds = patch.window_seconds ?? current.windowSeconds;
   const patched: Sequence = {
-    ...current,
-    name: patch.name ?? current.name,
+    ...patchedTrigger(current, patch),
     eventTypes: patch.event_types ?? current.eventTypes,
     exclude: patch.exclude === undefined ? current.exclude : (patch.exclude ?? []),
     windowSeconds,
     windowUnit: patchedWindowUnit(current, patch, windowSeconds),
     ordered: patch.ordered === undefined ? current.ordered : (patch.ordered ?? false),
     maxGapSeconds: clearable(patch.max_gap_seconds, current.maxGapSeconds),
-    webhookUrl: clearable(patch.webhook_url, current.webhookUrl),
-    emails: patch.emails === undefined ? current.emails : (patch.emails ?? []),
-    emailSubject: clearable(patch.email_subject, current.emailSubject),
-    emailPreheader: clearable(patch.email_preheader, current.emailPreheader),
-    emailMessage: clearable(patch.email_message, current.emailMessage),
-    active: patch.active === undefined ? current.active : (patch.active ?? true),
     refire: patch.refire === undefined ? current.refire : refireOf(patch.refire),
     maxFireDelaySeconds: clearable(patch.max_fire_delay_seconds, current.maxFireDelaySeconds),
   };

@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { count, instant, noFields, noParameters } from './commonSchema.ts';
+import { count, noFields, noParameters } from './commonSchema.ts';
 import { endpoint, jsonBody, optionalJsonBody, type Shown } from './endpoint.ts';
 import { newSequence, refireMode, sequencePatch } from './sequenceSchema.ts';
 import { stepShown } from './stepSchema.ts';
+import { deliveriesShown, secretShown, versionShown } from './triggerContract.ts';
 
 const fields = {
   id: z.string(),
@@ -17,31 +18,17 @@ const fields = {
   max_gap_seconds: count.nullable().meta({
     description: 'Between neighbouring steps of an ordered sequence at most; null: no limit.',
   }),
-  webhook_url: z.string().nullable(),
-  emails: z.array(z.string()),
-  email_subject: z.string().nullable(),
-  email_preheader: z.string().nullable(),
-  email_message: z.string().nullable(),
-  active: z.boolean(),
+  ...deliveriesShown,
   refire: z.object({ mode: refireMode, cooldown_seconds: count.nullable() }).meta({
     description: 'Whether a lead that completed the sequence before fires again.',
   }),
   max_fire_delay_seconds: count.nullable().meta({
     description: 'Completions that are older on arrival are recorded and not sent; null: no limit.',
   }),
-  version: count.meta({ description: '1 at creation, one more with every change.' }),
-  created_at: instant,
-  updated_at: instant,
+  ...versionShown,
 };
 const sequence = z.object(fields).meta({ id: 'Sequence' });
-const sequenceWithSecret = z
-  .object({
-    ...fields,
-    webhook_secret: z.string().meta({
-      description: 'Signs the webhooks (Standard Webhooks 1.0.0). Shown in this answer and never again.',
-    }),
-  })
-  .meta({ id: 'SequenceWithSecret' });
+const sequenceWithSecret = z.object({ ...fields, ...secretShown }).meta({ id: 'SequenceWithSecret' });
 
 export type SequenceView = Shown<z.infer<typeof sequence>>;
 

@@ -16,6 +16,14 @@ export const matchedEvent = z
   .object({ id: z.string(), event_type: z.string(), created_at: instant })
   .meta({ id: 'MatchedEvent' });
 
+/** What the fires of both kinds of triggers show of their deliveries. */
+export const deliveriesOfFire = {
+  delivery: z.enum([...DELIVERY_STATES, 'none']).meta({
+    description: 'The least finished of the deliveries; none where there are none.',
+  }),
+  deliveries: z.array(deliverySummary),
+};
+
 const fire = z
   .object({
     id: z.string(),
@@ -29,26 +37,26 @@ const fire = z
     events: z.array(matchedEvent).meta({
       description: 'In the order of the steps where the sequence is ordered, else by time.',
     }),
-    delivery: z.enum([...DELIVERY_STATES, 'none']).meta({
-      description: 'The least finished of the deliveries; none where there are none.',
-    }),
-    deliveries: z.array(deliverySummary),
+    ...deliveriesOfFire,
   })
   .meta({ id: 'Fire' });
 
 export type FireView = Shown<z.infer<typeof fire>>;
 
-const filterFields = {
-  sequence_id: sequenceIdText.optional(),
+/** Filters of the fires of both kinds of triggers. */
+export const leadAndTime = {
   lead_id: leadIdText.optional(),
   from: instantText.optional(),
   to: instantText.optional(),
 };
+const filterFields = { sequence_id: sequenceIdText.optional(), ...leadAndTime };
 /** What the list and the export take. */
 export const fireFilters = exactObject(filterFields);
 export type FireFilterQuery = z.infer<typeof fireFilters>;
 
 const { fire_id, sequence_id: _sequence, trigger_id: _trigger, created_at: _, ...SUMMARY } = DELIVERY_EXAMPLE;
+/** A delivery as a fire shows it. */
+export const SUMMARY_EXAMPLE = SUMMARY;
 const EXAMPLE: FireView = {
   id: fire_id,
   sequence_id: 'seq-51d0',

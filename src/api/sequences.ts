@@ -1,19 +1,21 @@
 import type { OuId } from '../model/event.ts';
 import type { Sequence, SequenceId } from '../model/sequence.ts';
 import { requireVersion } from './conditions.ts';
-import { iso } from './deliveryView.ts';
 import { type Route, route } from './endpoint.ts';
-import type { ApiPorts, CatalogRefusal } from './ports.ts';
-import { notFound, Problem, unavailable } from './problem.ts';
+import type { ApiPorts } from './ports.ts';
+import { notFound } from './problem.ts';
 import { freshIdOf } from './request.ts';
 import { createSequence, patchSequence } from './sequenceChanges.ts';
 import * as contract from './sequenceContract.ts';
 import type { NewSequence } from './sequenceSchema.ts';
 import { entryView } from './stepSchema.ts';
 import { rotateSecret } from './triggerChanges.ts';
-import { refuseForbiddenUrl } from './triggerChecks.ts';
+import { refusalOf, refuseForbiddenUrl } from './triggerChecks.ts';
+import { deliveriesView, versionView } from './triggerView.ts';
 
 type SequencePorts = Pick<ApiPorts, 'catalog' | 'checkWebhookUrl' | 'nowMs' | 'sequencesPerOuMax'>;
+
+const KIND = { one: 'sequence', many: 'sequences' } as const;
 
 /** `/sequences`: create, read, change and delete the sequences of the OU. */
 export function sequenceRoutes(ports: SequencePorts): readonly Route[] {
@@ -21,7 +23,7 @@ export function sequenceRoutes(ports: SequencePorts): readonly Route[] {
   const created = async (ou: OuId, id: SequenceId, body: NewSequence) => {
     await refuseForbiddenUrl(ports, body.webhook_url);
     const result = await catalog.create(createSequence(ou, id, body, nowMs()));
-    if (!result.ok) throw refusal(result, ports);
+    if (!result.ok) throw refusalOf(result, KIND, ports);
     return result.sequence;
   };
   return [
@@ -51,40 +53,24 @@ export function sequenceRoutes(ports: SequencePorts): readonly Route[] {
           requireVersion(context, current.version);
           return patchSequence(current, body, now);
         });
-        if (!result.ok) throw refusal(result, ports);
+        if (!result.ok) throw refusalOf(result, KIND, ports);
         return sequenceView(result.sequence);
       }),
     ),
 
     route(contract.deleteSequence, async ({ ou, id, context }) => {
       const result = await catalog.remove(ou, id, ({ version }) => requireVersion(context, version));
-      if (!result.ok) throw refusal(result, ports);
+      if (!result.ok) throw refusalOf(result, KIND, ports);
       return null;
     }),
 
     route(contract.rotateSecret, async ({ ou, id }) => {
       const now = nowMs();
       const result = await catalog.update(ou, id, (current) => rotateSecret(current, now));
-      if (!result.ok) throw refusal(result, ports);
+      if (!result.ok) throw refusalOf(result, KIND, ports);
       return viewWithSecret(result.sequence);
     }),
   ];
-}
-
-function refusal(refused: CatalogRefusal, ports: Pick<ApiPorts, 'sequencesPerOuMax'>): Problem {
-  switch (refused.reason) {
-    case 'not_found':
-      return notFound('sequence');
-    case 'limit':
-      return tooManySequences(ports);
-    case 'unavailable':
-      return unavailable('Sequences cannot be changed at this moment; try again shortly.');
-  }
-}
-
-function tooManySequences(ports: Pick<ApiPorts, 'sequencesPerOuMax'>): Problem {
-  const limit = ports.sequencesPerOuMax.toLocaleString('en-US');
-  return new Problem(409, `There are ${limit} sequences already, which is the limit; delete one first.`);
 }
 
 function byCreation(one: Sequence, other: Sequence): number {
@@ -102,20 +88,13 @@ function sequenceView(sequence: Sequence): contract.SequenceView {
     window_unit: sequence.windowUnit,
     ordered: sequence.ordered,
     max_gap_seconds: sequence.maxGapSeconds,
-    webhook_url: sequence.webhookUrl,
-    emails: sequence.emails,
-    email_subject: sequence.emailSubject,
-    email_preheader: sequence.emailPreheader,
-    email_message: sequence.emailMessage,
-    active: sequence.active,
+    ...deliveriesView(sequence),
     refire: {
       mode: sequence.refire.mode,
       cooldown_seconds: sequence.refire.mode === 'cooldown' ? sequence.refire.cooldownSeconds : null,
     },
     max_fire_delay_seconds: sequence.maxFireDelaySeconds,
-    version: sequence.version,
-    created_at: iso(sequence.createdAtMs),
-    updated_at: iso(sequence.updatedAtMs),
+    ...versionView(sequence),
   };
 }
 

@@ -39,6 +39,8 @@ export const deliveryFields = {
   email_message: textOfCharacters({ min: 0, max: 10_000 }).nullish(),
   active: flag.nullish().meta({ description: 'Whether it fires; otherwise true.' }),
 };
+const deliveries = z.object(deliveryFields);
+export type DeliveryFields = z.infer<typeof deliveries>;
 
 function isWebhookUrl(value: string): boolean {
   // The URL parser forgives white space and missing slashes; what is stored is what will be called, so we do not.

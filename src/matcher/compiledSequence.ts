@@ -1,5 +1,6 @@
-import type { Refire, SequenceDefinition, SequenceId } from '../model/sequence.ts';
+import type { SequenceDefinition, SequenceId } from '../model/sequence.ts';
 import { labelsOf, type StepTest, stepsOf } from '../model/step.ts';
+import type { Refire } from '../model/triggerBase.ts';
 
 /** A sequence with its steps as classes (`stepClasses.ts`). Immutable; an edit compiles a new one under the same key. */
 export interface CompiledSequence {

@@ -19,11 +19,10 @@ export function matchAt(
   end: number,
   bounds: Bounds,
 ): readonly number[] | null {
-  const excluded = latestExcluded(log, classes, sequence, end);
-  if (excluded > start) return null;
   const events = eventsOf(log, classes, sequence, start, end, bounds);
-  // These start as late as any, so an excluded event behind their start lies within every match.
-  return events === null || excluded > events[0]! ? null : events;
+  if (events === null) return null;
+  // They start as late as any match, so an excluded event behind their start lies within every match.
+  return latestExcluded(log, classes, sequence, end) > events[0]! ? null : events;
 }
 
 function eventsOf(

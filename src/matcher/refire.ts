@@ -1,4 +1,4 @@
-import type { Refire } from '../model/sequence.ts';
+import type { Refire } from '../model/triggerBase.ts';
 
 /** Why the policy holds a completion or a crossing back; null when it fires. */
 export type Suppression = 'once_per_lead' | 'cooldown' | null;

@@ -1,5 +1,5 @@
 import type { OuId } from './event.ts';
-import type { Refire } from './sequence.ts';
+import type { Refire, TriggerBase } from './triggerBase.ts';
 
 export type MilestoneId = string;
 
@@ -28,31 +28,14 @@ export interface MilestoneDefinition {
   readonly effectiveFrom: number;
 }
 
-/** A trigger on a lead's score, as it is stored: the definition and where its fires go. Wall-clock times are in ms. */
-export interface Milestone {
+/** A trigger on a lead's score, as it is stored: the definition and where its fires go. */
+export interface Milestone extends TriggerBase {
   /** Tells it from a sequence, whose rows have no kind. */
   readonly kind: 'milestone';
-  readonly ou: OuId;
   /** `trg-…`. */
   readonly id: MilestoneId;
-  readonly name: string;
   readonly scoreThreshold: number;
   readonly eventType: string | null;
-  readonly webhookUrl: string | null;
-  /** As those of a sequence. */
-  readonly webhookSecret: string;
-  readonly previousWebhookSecrets: readonly { readonly secret: string; readonly expiresAtMs: number }[];
-  readonly emails: readonly string[];
-  readonly emailSubject: string | null;
-  readonly emailPreheader: string | null;
-  readonly emailMessage: string | null;
-  readonly active: boolean;
-  readonly refire: Refire;
-  readonly effectiveFrom: number;
-  /** 1 at creation, one more with every change. */
-  readonly version: number;
-  readonly createdAtMs: number;
-  readonly updatedAtMs: number;
 }
 
 /** The part of a milestone trigger that the matcher compiles. */

@@ -1,13 +1,8 @@
 import type { OuId } from './event.ts';
 import type { StepEntry } from './step.ts';
+import type { Refire, TriggerBase } from './triggerBase.ts';
 
 export type SequenceId = string;
-
-/** When a completion that follows an earlier one of the same (sequence, lead) fires again (R18). */
-export type Refire =
-  | { readonly mode: 'every' }
-  | { readonly mode: 'once_per_lead' }
-  | { readonly mode: 'cooldown'; readonly cooldownSeconds: number };
 
 /** What the matcher needs to know of a sequence; everything else about it is delivery and display. */
 export interface SequenceDefinition {
@@ -32,11 +27,9 @@ export interface SequenceDefinition {
   readonly effectiveFrom: number;
 }
 
-/** A sequence trigger as it is stored: the definition and where its fires go. Wall-clock times are in ms. */
-export interface Sequence {
-  readonly ou: OuId;
+/** A sequence trigger as it is stored: the definition and where its fires go. */
+export interface Sequence extends TriggerBase {
   readonly id: SequenceId;
-  readonly name: string;
   readonly eventTypes: readonly StepEntry[];
   readonly exclude: readonly string[];
   readonly windowSeconds: number;
@@ -44,23 +37,7 @@ export interface Sequence {
   readonly ordered: boolean;
   /** Between neighbouring steps of an ordered sequence at most; null: no limit. */
   readonly maxGapSeconds: number | null;
-  readonly webhookUrl: string | null;
-  /** Signing secret, `whsec_` and 32 random bytes in base64. Shown once, never logged. */
-  readonly webhookSecret: string;
-  /** Secrets before a rotation, the youngest first; each signs along until it expires. */
-  readonly previousWebhookSecrets: readonly { readonly secret: string; readonly expiresAtMs: number }[];
-  readonly emails: readonly string[];
-  readonly emailSubject: string | null;
-  readonly emailPreheader: string | null;
-  readonly emailMessage: string | null;
-  readonly active: boolean;
-  readonly refire: Refire;
   readonly maxFireDelaySeconds: number | null;
-  readonly effectiveFrom: number;
-  /** 1 at creation, one more with every change. */
-  readonly version: number;
-  readonly createdAtMs: number;
-  readonly updatedAtMs: number;
 }
 
 /** The part of a sequence that the matcher compiles. */

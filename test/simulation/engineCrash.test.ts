@@ -5,7 +5,8 @@ import { Engine } from '../../src/engine/engine.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
 import type { FeedMessage, LeadEvent } from '../../src/model/event.ts';
 import type { Milestone } from '../../src/model/milestone.ts';
-import type { Refire, Sequence } from '../../src/model/sequence.ts';
+import type { Sequence } from '../../src/model/sequence.ts';
+import type { Refire } from '../../src/model/triggerBase.ts';
 import { aMilestone, aSequence } from '../support/outbox.ts';
 import { SimulatedStore } from '../support/simulatedStore.ts';
 

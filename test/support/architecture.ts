@@ -164,7 +164,7 @@ function blankSteps(code: string): string {
 
 /** Clocks, chance, timers and everything asynchronous: what a pure room must not use. */
 export const IMPURE =
-  /\bDate\b|\bMath\.random\b|\bcrypto\b|\bperformance\b|\bprocess\b|\bglobalThis\b|\basync\b|\bawait\b|\bPromise\b|\bset(?:Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bfetch\(|\bconsole\b/;
+  /\bDate\b|\bMath\.random\b|\bcrypto\b|\brandom[A-Z]\w*|\bperformance\b|\bprocess\b|\bglobalThis\b|\basync\b|\bawait\b|\bPromise\b|\bset(?:Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bfetch\(|\bconsole\b/;
 
 /** As IMPURE, but a date may be made from a given instant: `new Date(ms)` and `Date.UTC(…)` read no clock. */
 export const IMPURE_BUT_FORMATS = new RegExp(

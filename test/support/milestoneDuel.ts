@@ -3,7 +3,7 @@ import type { Matcher } from '../../src/matcher/matcher.ts';
 import type { MatcherLimits, Outcome } from '../../src/matcher/outcome.ts';
 import type { LeadEvent } from '../../src/model/event.ts';
 import type { MilestoneDefinition } from '../../src/model/milestone.ts';
-import type { Refire } from '../../src/model/sequence.ts';
+import type { Refire } from '../../src/model/triggerBase.ts';
 import type { MilestoneOracle, MilestoneOutcome } from './milestoneOracle.ts';
 import { SECOND_MICROS } from './oracleBench.ts';
 import { type EventDraft, EventWriter, eventDrafts, OUS } from './oracleScripts.ts';

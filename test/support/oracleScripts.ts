@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import type { LeadEvent } from '../../src/model/event.ts';
-import type { Refire, SequenceDefinition } from '../../src/model/sequence.ts';
+import type { SequenceDefinition } from '../../src/model/sequence.ts';
 import type { StepEntry, Where } from '../../src/model/step.ts';
+import type { Refire } from '../../src/model/triggerBase.ts';
 import { SECOND_MICROS } from './oracleBench.ts';
 
 /**
