@@ -1,4 +1,5 @@
 import { benchApi } from './api/index.ts';
+import { benchBackfill } from './backfill/index.ts';
 import { BACKLOG_VARIANTS, benchBacklog } from './backlog/index.ts';
 import { benchCheckpoint } from './checkpoint/index.ts';
 import { benchEndToEnd } from './endToEnd/index.ts';
@@ -23,6 +24,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   fireLatency: { variants: [], run: ({ scale }) => benchFireLatency(scale) },
   endToEnd: { variants: [], run: ({ scale }) => benchEndToEnd(scale) },
   checkpoint: { variants: [], run: ({ scale }) => benchCheckpoint(scale) },
+  backfill: { variants: [], run: ({ scale }) => benchBackfill(scale) },
   backlog: { variants: BACKLOG_VARIANTS, run: benchBacklog },
   outbox: { variants: OUTBOX_VARIANTS, run: benchOutbox },
   api: { variants: [], run: ({ scale }) => benchApi(scale) },

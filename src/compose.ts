@@ -48,6 +48,7 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
     await core.outbox.start();
     core.historyKeeper?.start();
     core.counting = countLists(core);
+    core.backfiller.start();
     const opening = openStream(config, core);
     if (config.natsUrl === null) await opening;
     else opening.catch((error: unknown) => core.fail(error));
@@ -62,6 +63,7 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
     await core.outbox.drain(0);
     await core.historyKeeper?.stop();
     await core.counting;
+    await core.backfiller.stop();
     await core.environment.close();
     unlock();
     throw error;
@@ -94,6 +96,8 @@ function program(
     failed: Promise.race([core.engine.failed, core.environment.failed]),
     stop: async () => {
       core.abort.abort();
+      // First, because requests may wait for a backfill.
+      core.catalog.backfills.close();
       await http.close();
       await stopEngine(core, opening);
       const { unfinished } = await core.outbox.drain(OUTBOX_DRAIN_MS);
@@ -111,7 +115,7 @@ function program(
  * up for them.
  */
 async function stopEngine(core: Core, opening: Promise<void>): Promise<void> {
-  const { historyKeeper, engine, environment, log } = core;
+  const { historyKeeper, backfiller, engine, environment, log } = core;
   const late = setTimeout(() => {
     core.room?.rejected.close();
     environment.abandonWrites();
@@ -123,6 +127,7 @@ async function stopEngine(core: Core, opening: Promise<void>): Promise<void> {
     await core.consuming;
     await historyKeeper?.stop();
     await core.counting;
+    await backfiller.stop();
     await engine.drain();
   } catch (error) {
     log.warn({ err: error }, 'no last checkpoint was written; the next start replays from the one before');

@@ -46,7 +46,7 @@ const BELOW_QUEUE = ['writeQueue', 'environment', 'backup', 'deliveryMigration']
   (name) => `src/store/${name}.ts`,
 );
 /** Helpers that steps call. Nothing in them may wait. */
-const ROW_FILES = ['answerRows', 'deliveryRows', 'fireRows', 'highWater', 'rangeCounts'].map(
+const ROW_FILES = ['answerRows', 'backfillRows', 'deliveryRows', 'fireRows', 'highWater', 'rangeCounts'].map(
   (name) => `src/store/${name}.ts`,
 );
 

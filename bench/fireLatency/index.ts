@@ -70,11 +70,14 @@ async function measure(rate: number, seconds: number, warmupSeconds: number): Pr
 }
 
 /** Histograms hold integers: microseconds. */
-function round(micros: number): number {
+export function round(micros: number): number {
   return Math.round(micros / 10) / 100;
 }
 
-function startReceiver(dueMsByLead: Map<string, number>, histogram: RecordableHistogram): Promise<Server> {
+export function startReceiver(
+  dueMsByLead: Map<string, number>,
+  histogram: RecordableHistogram,
+): Promise<Server> {
   const server = createServer((request, response) => {
     const receivedMs = performance.now();
     const chunks: Buffer[] = [];
@@ -94,7 +97,7 @@ function startReceiver(dueMsByLead: Map<string, number>, histogram: RecordableHi
 }
 
 /** One sequence that the measured leads complete, and many beside it that the others' events walk through. */
-async function createSequences(program: RunningProgram, webhookUrl: string): Promise<void> {
+export async function createSequences(program: RunningProgram, webhookUrl: string): Promise<void> {
   const random = seededRandom(7);
   const type = () => `type-${Math.floor(TYPES * random() ** 2)}`;
   const bodies = Array.from({ length: SEQUENCES - 1 }, (_, index) => ({
@@ -114,7 +117,7 @@ async function createSequences(program: RunningProgram, webhookUrl: string): Pro
 }
 
 /** Publishes at the rate and tells of each completing event when the schedule wanted it sent. Returns the fires. */
-async function publish(
+export async function publish(
   client: NatsConnection,
   rate: number,
   seconds: number,

@@ -183,9 +183,15 @@ export function route<Query, Body, Value>(
       const value = await work(await checkedRequest(endpoint, context));
       if (answer.schema === undefined) return context.body(null, answer.status);
       if (answer.isVersioned === true) {
-        const { version } = value as { readonly version: number };
+        const { version, backfill } = value as {
+          readonly version: number;
+          readonly backfill?: object | null;
+        };
         context.header('etag', entityTag(version));
-        if (endpoint.method === 'get' && isKnown(context, version)) return context.body(null, 304);
+        // How far a backfill is changes within a version.
+        const mayDiffer = backfill !== undefined && backfill !== null;
+        if (endpoint.method === 'get' && !mayDiffer && isKnown(context, version))
+          return context.body(null, 304);
       }
       const body = JSON.stringify(value);
       context.set('answerBytes', Buffer.byteLength(body));

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import { parseInstant } from '../model/instant.ts';
 import { formatMicros } from '../model/time.ts';
+import type { IngestEvent } from './catalogPorts.ts';
 import { batch, event, METADATA_BYTES_MAX } from './ingestSchema.ts';
-import type { IngestEvent } from './ports.ts';
 import { type FieldError, invalid, Problem } from './problem.ts';
 import { check } from './validation.ts';
 

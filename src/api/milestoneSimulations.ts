@@ -1,12 +1,13 @@
 import type { OuId } from '../model/event.ts';
 import { MILESTONE_ID_PREFIX, type Milestone } from '../model/milestone.ts';
 import { formatMicros } from '../model/time.ts';
+import type { ScoreStanding } from './catalogPorts.ts';
 import { type Route, route } from './endpoint.ts';
 import { simulatedId, toIngestEvent } from './ingestBody.ts';
 import { createMilestone } from './milestoneChanges.ts';
 import { type SimulationView, simulateMilestone, simulateNewMilestone } from './milestoneContract.ts';
 import type { Simulation } from './milestoneSchema.ts';
-import type { ApiPorts, ScoreStanding } from './ports.ts';
+import type { ApiPorts } from './ports.ts';
 import { notFound } from './problem.ts';
 
 const FIRES_SHOWN_MAX = 100;

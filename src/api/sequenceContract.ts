@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, noFields, noParameters } from './commonSchema.ts';
+import { count, instant, noFields, noParameters } from './commonSchema.ts';
 import { endpoint, jsonBody, optionalJsonBody, type Shown } from './endpoint.ts';
 import { newSequence, refireMode, sequencePatch } from './sequenceSchema.ts';
 import { stepShown } from './stepSchema.ts';
@@ -25,6 +25,21 @@ const fields = {
   max_fire_delay_seconds: count.nullable().meta({
     description: 'Completions that are older on arrival are recorded and not sent; null: no limit.',
   }),
+  backfill: z
+    .object({
+      state: z.enum(['reading', 'done', 'failed', 'stopped']).meta({
+        description:
+          'What was read counts from the moment it is done. failed: see the reason. stopped: a later change of what completes it made it pointless.',
+      }),
+      fraction: z.number().min(0).max(1),
+      events_read: count.meta({ description: 'Messages of the stream, of all lead ids and types.' }),
+      events_added: count.meta({ description: 'Events that were not held before.' }),
+      started_at: instant,
+      finished_at: instant.nullable(),
+      reason: z.string().nullable(),
+    })
+    .nullable()
+    .meta({ description: 'The last one that was asked for; null: none. Its progress changes no version.' }),
   ...versionShown,
 };
 const sequence = z.object(fields).meta({ id: 'Sequence' });
@@ -53,6 +68,7 @@ const EXAMPLE: SequenceView = {
   active: true,
   refire: { mode: 'every', cooldown_seconds: null },
   max_fire_delay_seconds: null,
+  backfill: null,
   version: 1,
   created_at: '2026-03-01T09:00:00.000Z',
   updated_at: '2026-03-01T09:00:00.000Z',

@@ -57,6 +57,10 @@ const optional = {
   max_fire_delay_seconds: integer(1, YEAR_SECONDS).nullish().meta({
     description: 'Completions that are older on arrival are recorded and not sent.',
   }),
+  backfill: flag.nullish().meta({
+    description:
+      'Whether events count as earlier steps that the stream retains and that were not held, because no sequence listed their type, or for a shorter window. They are read in the background; not kept as a setting.',
+  }),
 };
 
 /** The body of `POST /sequences`. */

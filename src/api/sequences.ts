@@ -1,6 +1,8 @@
+import type { Backfill } from '../model/backfill.ts';
 import type { OuId } from '../model/event.ts';
 import type { Sequence, SequenceId } from '../model/sequence.ts';
 import { requireVersion } from './conditions.ts';
+import { iso } from './deliveryView.ts';
 import { type Route, route } from './endpoint.ts';
 import type { ApiPorts } from './ports.ts';
 import { notFound } from './problem.ts';
@@ -22,14 +24,21 @@ export function sequenceRoutes(ports: SequencePorts): readonly Route[] {
   const { catalog, nowMs } = ports;
   const created = async (ou: OuId, id: SequenceId, body: NewSequence) => {
     await refuseForbiddenUrl(ports, body.webhook_url);
-    const result = await catalog.create(createSequence(ou, id, body, nowMs()));
+    const now = nowMs();
+    const result = await catalog.create(createSequence(ou, id, body, now), wishOf(body, now));
     if (!result.ok) throw refusalOf(result, KIND, ports);
     return result.sequence;
   };
+  const view = (sequence: Sequence) => sequenceView(sequence, catalog.backfillOf(sequence.ou, sequence.id));
+  /** Only for the two answers that hand out a new secret. */
+  const viewWithSecret = (sequence: Sequence) => ({
+    ...view(sequence),
+    webhook_secret: sequence.webhookSecret,
+  });
   return [
     route(contract.listSequences, async ({ ou }) => {
       const sequences = [...(await catalog.list(ou))].sort(byCreation);
-      return { sequences: sequences.map(sequenceView) };
+      return { sequences: sequences.map(view) };
     }),
 
     route(contract.createSequence, async ({ ou, body, context }) => {
@@ -42,19 +51,20 @@ export function sequenceRoutes(ports: SequencePorts): readonly Route[] {
     route(contract.getSequence, async ({ ou, id }) => {
       const sequence = await catalog.get(ou, id);
       if (sequence === undefined) throw notFound('sequence');
-      return sequenceView(sequence);
+      return view(sequence);
     }),
 
     ...[contract.putSequence, contract.patchSequence].map((change) =>
       route(change, async ({ ou, id, body, context }) => {
         await refuseForbiddenUrl(ports, body.webhook_url);
         const now = nowMs();
-        const result = await catalog.update(ou, id, (current) => {
+        const change = (current: Sequence) => {
           requireVersion(context, current.version);
           return patchSequence(current, body, now);
-        });
+        };
+        const result = await catalog.update(ou, id, change, wishOf(body, now));
         if (!result.ok) throw refusalOf(result, KIND, ports);
-        return sequenceView(result.sequence);
+        return view(result.sequence);
       }),
     ),
 
@@ -78,7 +88,7 @@ function byCreation(one: Sequence, other: Sequence): number {
 }
 
 /** A sequence as every answer shows it: all fields, null where absent, no secret. */
-function sequenceView(sequence: Sequence): contract.SequenceView {
+function sequenceView(sequence: Sequence, backfill: Backfill | undefined): contract.SequenceView {
   return {
     id: sequence.id,
     name: sequence.name,
@@ -94,11 +104,24 @@ function sequenceView(sequence: Sequence): contract.SequenceView {
       cooldown_seconds: sequence.refire.mode === 'cooldown' ? sequence.refire.cooldownSeconds : null,
     },
     max_fire_delay_seconds: sequence.maxFireDelaySeconds,
+    backfill: backfill === undefined ? null : backfillView(backfill),
     ...versionView(sequence),
   };
 }
 
-/** Only for the two answers that hand out a new secret. */
-function viewWithSecret(sequence: Sequence) {
-  return { ...sequenceView(sequence), webhook_secret: sequence.webhookSecret };
+function backfillView(backfill: Backfill): NonNullable<contract.SequenceView['backfill']> {
+  const { state, finishedAtMs } = backfill;
+  return {
+    state: state === 'merging' ? 'reading' : state,
+    fraction: backfill.fraction,
+    events_read: backfill.eventsRead,
+    events_added: backfill.eventsAdded,
+    started_at: iso(backfill.startedAtMs),
+    finished_at: finishedAtMs === null ? null : iso(finishedAtMs),
+    reason: backfill.reason,
+  };
+}
+
+function wishOf({ backfill }: { readonly backfill?: boolean | null | undefined }, nowMs: number) {
+  return backfill === true ? { startedAtMs: nowMs } : undefined;
 }

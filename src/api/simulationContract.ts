@@ -138,7 +138,7 @@ const simulation = z
           ...standingFields,
           types_not_held: z.array(z.string()).meta({
             description:
-              'Types of steps, and excluded ones, whose events are not held for as long as the window, because no saved sequence asks for that.',
+              'Types of steps, and excluded ones, whose events are not held for as long as the window, because no saved sequence asks for that. One that is saved with `backfill` has them read.',
           }),
         })
         .nullable()

@@ -1,4 +1,5 @@
-import type { ApiPorts, CatalogRefusal } from './ports.ts';
+import type { CatalogRefusal } from './catalogPorts.ts';
+import type { ApiPorts } from './ports.ts';
 import { invalid, notFound, Problem, unavailable } from './problem.ts';
 
 /** Throws a 400 where webhooks may not go to a URL; `path` is where it stands in the body. */

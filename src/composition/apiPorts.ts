@@ -59,11 +59,12 @@ function followingUrls(core: Core): ApiPorts['catalog'] {
   return {
     list: (ou) => catalog.list(ou),
     get: (ou, id) => catalog.get(ou, id),
-    create: (sequence) => catalog.create(sequence),
+    create: (sequence, wish) => catalog.create(sequence, wish),
     remove: (ou, id, check) => catalog.remove(ou, id, check),
-    update: async (ou, id, change) => {
+    backfillOf: (ou, id) => catalog.backfills.of(ou, id),
+    update: async (ou, id, change, wish) => {
       const before = catalog.get(ou, id);
-      const result = await catalog.update(ou, id, change);
+      const result = await catalog.update(ou, id, change, wish);
       if (result.ok) takeAlong(core, before, result.sequence);
       return result;
     },

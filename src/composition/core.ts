@@ -1,5 +1,7 @@
 import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/schema.ts';
+import { Backfiller } from '../engine/backfiller.ts';
 import { Catalog } from '../engine/catalog.ts';
 import { Engine } from '../engine/engine.ts';
 import { Matcher } from '../matcher/matcher.ts';
@@ -10,6 +12,7 @@ import { limitsFor, type OutboxOptions } from '../outbox/options.ts';
 import { Outbox } from '../outbox/outbox.ts';
 import { planDeliveries } from '../outbox/plan.ts';
 import { type AnswerStore, openAnswerStore } from '../store/answers.ts';
+import { BackfillStore } from '../store/backfills.ts';
 import { DeliveryStore } from '../store/deliveries.ts';
 import { DestinationStore } from '../store/destinations.ts';
 import { checkEnvironment, type Environment, openEnvironment } from '../store/environment.ts';
@@ -44,6 +47,7 @@ export interface Core {
   readonly matcher: Matcher;
   readonly catalog: Catalog;
   readonly engine: Engine;
+  readonly backfiller: Backfiller;
   readonly outbox: Outbox;
   readonly history: HistoryStore;
   readonly states: StateStore;
@@ -77,6 +81,7 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
     else log.error({ trouble }, 'the store cannot be written; what is to be written waits');
   });
   const states = new StateStore(environment);
+  const backfillStore = new BackfillStore(environment);
   const deliveries = new DeliveryStore(environment);
   const fires = new FireStore(environment, deliveries);
   const freshFires = new FreshFires(fires);
@@ -85,6 +90,7 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
   const catalog: Catalog = new Catalog({
     matcher,
     store: states,
+    backfillStore,
     sequencesPerOuMax: config.sequencesMax,
     currentPosition: () => engine.position,
     currentMark: () => engine.mark(),
@@ -132,6 +138,16 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
     },
     'loaded the lead states',
   );
+  const backfiller = new Backfiller({
+    matcher,
+    limits: matcherLimits(config),
+    catalog,
+    engine,
+    store: backfillStore,
+    source: () => (core.obstacle === null && core.room?.state.ready ? core.room.backfill : null),
+    logger: log,
+    clock: { nowMs: () => performance.now(), dateMs: Date.now, pause: sleep },
+  });
   const core: Core = {
     log,
     metrics,
@@ -143,6 +159,7 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
     matcher,
     catalog,
     engine,
+    backfiller,
     outbox,
     history,
     states,

@@ -1,4 +1,4 @@
-import type { IngestEvent, MilestonePort, SimulatedCrossing } from '../api/ports.ts';
+import type { IngestEvent, MilestonePort, SimulatedCrossing } from '../api/catalogPorts.ts';
 import type { Config } from '../config/schema.ts';
 import { Matcher } from '../matcher/matcher.ts';
 import type { LeadEvent } from '../model/event.ts';
@@ -25,7 +25,7 @@ export function milestonePort(config: Config, core: Core): MilestonePort {
     simulate: (milestone, events, nowMs) =>
       simulate(new Matcher(matcherLimits(config)), milestone, events, nowMs),
     standing: (ou, leadId, id) => {
-      const standing = matcher.standingOf(ou, leadId, id);
+      const standing = matcher.insight.scoreStanding(ou, leadId, id);
       if (standing === undefined) return undefined;
       const { score, lastFireMicros } = standing;
       return { score, lastFireMicros: Number.isNaN(lastFireMicros) ? null : lastFireMicros };

@@ -1,4 +1,5 @@
-import type { IngestEvent, SimulateResult, SimulationPort } from '../api/ports.ts';
+import type { IngestEvent } from '../api/catalogPorts.ts';
+import type { SimulateResult, SimulationPort } from '../api/ports.ts';
 import type { Config } from '../config/schema.ts';
 import { holdingsOf, keyOf, Simulation, type SimulationSetup } from '../engine/simulation.ts';
 import type { LeadEvent, LeadId, OuId } from '../model/event.ts';
@@ -106,6 +107,7 @@ function toLeadEvent(event: IngestEvent, ou: OuId, streamSequence: number, arriv
  */
 function onLead(setup: SimulationSetup, { matcher, catalog }: Core, leadId: LeadId): SimulationReport {
   const { ou } = setup.definition;
+  catalog.backfills.catchUp(ou, leadId);
   const held = matcher.insight.heldEvents(ou, leadId);
   const simulation = new Simulation(setup);
   let arrivalMicros = Number.NEGATIVE_INFINITY;

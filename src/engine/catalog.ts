@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Matcher } from '../matcher/matcher.ts';
+import type { Backfill, BackfillWish } from '../model/backfill.ts';
 import type { StreamMark } from '../model/checkpoint.ts';
 import type { OuId } from '../model/event.ts';
 import { type Milestone, type MilestoneId, milestoneDefinitionOf } from '../model/milestone.ts';
@@ -11,7 +12,8 @@ import {
   type Trigger,
   type TriggerChange,
 } from '../model/trigger.ts';
-import type { LoggerPort, StateStorePort } from './ports.ts';
+import { Backfills, newBackfill } from './backfills.ts';
+import type { BackfillStorePort, LoggerPort, StateStorePort } from './ports.ts';
 import { TriggerTable } from './triggerTable.ts';
 
 export type CatalogRefusal =
@@ -68,18 +70,20 @@ export class Catalog {
   private reachedBefore = 0;
   private replayed = false;
   private closed = false;
+  readonly backfills: Backfills;
 
   readonly milestones: MilestoneCatalog = {
     list: (ou) => this.current.of(ou).filter(isMilestone),
     get: (ou, id) => asMilestone(this.current.get(ou, id)),
     create: (milestone) => this.createTrigger(milestone),
-    update: (ou, id, change) => this.updateTrigger(this.milestones.get(ou, id), change),
-    remove: (ou, id, check) => this.removeTrigger(this.milestones.get(ou, id), check),
+    update: (ou, id, change) => this.updateTrigger(ou, () => this.milestones.get(ou, id), change),
+    remove: (ou, id, check) => this.removeTrigger(ou, () => this.milestones.get(ou, id), check),
   };
 
   constructor(options: {
     matcher: Matcher;
     store: StateStorePort;
+    backfillStore: BackfillStorePort;
     sequencesPerOuMax: number;
     currentPosition: () => number;
     /** The message at that position; null before the stream was found. */
@@ -92,6 +96,7 @@ export class Catalog {
     this.currentPosition = options.currentPosition;
     this.currentMark = options.currentMark;
     this.logger = options.logger;
+    this.backfills = new Backfills(this.matcher, options.backfillStore);
   }
 
   /**
@@ -111,6 +116,7 @@ export class Catalog {
       else if (after !== null) this.effective.delete(after.ou, after.id);
     }
     for (const trigger of this.effective.all()) this.teach(trigger);
+    this.backfills.load(this.outstanding);
   }
 
   get isReplaying(): boolean {
@@ -150,6 +156,7 @@ export class Catalog {
 
   close(): void {
     this.closed = true;
+    this.backfills.close();
   }
 
   /** Sequences of all OUs. */
@@ -175,13 +182,21 @@ export class Catalog {
     return asSequence(this.current.get(ou, id));
   }
 
-  async create(sequence: Sequence): Promise<CatalogResult> {
-    return withSequence(await this.createTrigger(sequence));
+  async create(sequence: Sequence, wish?: BackfillWish): Promise<CatalogResult> {
+    return withSequence(await this.createTrigger(sequence, wish));
   }
 
-  /** `change` returns the very object it is given when there is nothing to write; what it throws refuses the change. */
-  async update(ou: OuId, id: SequenceId, change: (current: Sequence) => Sequence): Promise<CatalogResult> {
-    return withSequence(await this.updateTrigger(this.get(ou, id), change));
+  /**
+   * `change` returns the very object it is given when there is nothing to write but a backfill; what it throws
+   * refuses the change.
+   */
+  async update(
+    ou: OuId,
+    id: SequenceId,
+    change: (current: Sequence) => Sequence,
+    wish?: BackfillWish,
+  ): Promise<CatalogResult> {
+    return withSequence(await this.updateTrigger(ou, () => this.get(ou, id), change, wish));
   }
 
   /** `check` throws when it is not to be removed as it is. */
@@ -190,55 +205,113 @@ export class Catalog {
     id: SequenceId,
     check?: (current: Sequence) => void,
   ): Promise<{ readonly ok: true } | CatalogRefusal> {
-    return this.removeTrigger(this.get(ou, id), check);
+    return this.removeTrigger(ou, () => this.get(ou, id), check);
   }
 
-  private async createTrigger<T extends Trigger>(trigger: T): Promise<Changed<T>> {
-    if (this.refusesChanges) return { ok: false, reason: 'unavailable' };
+  /**
+   * Has what a backfill read count from here on, as a change of its sequence: completing events of before do not
+   * (R16). Resolves when on disk, with whether it could be made.
+   */
+  async bringIn(backfill: Backfill): Promise<boolean> {
+    const { ou, sequenceId } = backfill;
+    const before = this.get(ou, sequenceId);
+    if (before === undefined || this.refusesChangesOf(ou) || !this.backfills.isCurrent(backfill)) {
+      return false;
+    }
+    const position = this.currentPosition();
+    const merge = { position, ...this.matcher.silenceOf(ou) };
+    const merging = { ...backfill, state: 'merging' as const, merge };
+    await this.record({ position, before, after: { ...before, effectiveFrom: position }, backfill: merging });
+    return true;
+  }
+
+  private async createTrigger<T extends Trigger>(trigger: T, wish?: BackfillWish): Promise<Changed<T>> {
+    if (this.backfills.isMerging(trigger.ou)) await this.backfills.settled(trigger.ou);
+    if (this.refusesChangesOf(trigger.ou)) return { ok: false, reason: 'unavailable' };
     const kind = isMilestone(trigger) ? 'milestone' : 'sequence';
     if (this.current.count(trigger.ou, kind) >= this.sequencesPerOuMax) return { ok: false, reason: 'limit' };
     const after = { ...trigger, effectiveFrom: this.currentPosition() };
-    await this.change(null, after);
+    await this.change(null, after, wish);
     return { ok: true, trigger: after };
   }
 
   private async updateTrigger<T extends Trigger>(
-    before: T | undefined,
+    ou: OuId,
+    find: () => T | undefined,
     change: (current: T) => T,
+    wish?: BackfillWish,
   ): Promise<Changed<T>> {
-    if (this.refusesChanges) return { ok: false, reason: 'unavailable' };
+    if (this.backfills.isMerging(ou)) await this.backfills.settled(ou);
+    if (this.refusesChangesOf(ou)) return { ok: false, reason: 'unavailable' };
+    const before = find();
     if (before === undefined) return { ok: false, reason: 'not_found' };
     const changed = change(before);
-    if (changed === before) return { ok: true, trigger: before };
+    if (changed === before && wish === undefined) return { ok: true, trigger: before };
     const effectiveFrom = startsAnew(before, changed) ? this.currentPosition() : before.effectiveFrom;
     const after = { ...changed, effectiveFrom };
-    await this.change(before, after);
+    await this.change(before, after, wish);
     return { ok: true, trigger: after };
   }
 
   private async removeTrigger<T extends Trigger>(
-    before: T | undefined,
+    ou: OuId,
+    find: () => T | undefined,
     check?: (current: T) => void,
   ): Promise<{ readonly ok: true } | CatalogRefusal> {
-    if (this.refusesChanges) return { ok: false, reason: 'unavailable' };
+    if (this.backfills.isMerging(ou)) await this.backfills.settled(ou);
+    if (this.refusesChangesOf(ou)) return { ok: false, reason: 'unavailable' };
+    const before = find();
     if (before === undefined) return { ok: false, reason: 'not_found' };
     check?.(before);
     await this.change(before, null);
     return { ok: true };
   }
 
-  private get refusesChanges(): boolean {
-    return this.closed || this.isReplaying || this.store.trouble !== null;
+  private refusesChangesOf(ou: OuId): boolean {
+    return this.closed || this.isReplaying || this.store.trouble !== null || this.backfills.isMerging(ou);
+  }
+
+  private change(before: Trigger | null, after: Trigger | null, wish?: BackfillWish): Promise<void> {
+    const backfill = after === null ? undefined : this.backfillAfter(before, after, wish);
+    const change = { position: this.currentPosition(), before, after, ...(backfill && { backfill }) };
+    this.audit(change);
+    return this.record(change);
+  }
+
+  /** What a change says of the sequence's backfill; undefined: nothing. */
+  private backfillAfter(
+    before: Trigger | null,
+    after: Trigger,
+    wish: BackfillWish | undefined,
+  ): Backfill | undefined {
+    if (wish !== undefined) {
+      return newBackfill(after, {
+        // The number that the change will have among all.
+        id: this.store.changeCount(),
+        throughPosition: this.currentPosition(),
+        streamCreated: this.currentMark()?.created ?? null,
+        startedAtMs: wish.startedAtMs,
+      });
+    }
+    const current = this.backfills.of(after.ou, after.id);
+    if (before === null || current?.state !== 'reading' || !matchesOtherwise(before, after)) return;
+    const reason = 'the sequence was changed';
+    return { ...current, state: 'stopped', finishedAtMs: after.updatedAtMs, reason };
   }
 
   /** In memory now, so that the next event sees it; durable when the promise resolves. */
-  private change(before: Trigger | null, after: Trigger | null): Promise<void> {
-    const change = { position: this.currentPosition(), before, after };
-    this.audit(change);
-    if (after !== null) this.current.set(after);
-    else if (before !== null) this.current.delete(before.ou, before.id);
+  private record(change: TriggerChange): Promise<void> {
+    const { before, after, backfill } = change;
+    if (after !== null) {
+      this.current.set(after);
+    } else if (before !== null) {
+      this.current.delete(before.ou, before.id);
+      this.backfills.delete(before.ou, before.id);
+    }
     this.enact(change);
-    return this.store.recordChange(change, this.currentMark());
+    const recorded = this.store.recordChange(change, this.currentMark());
+    if (backfill !== undefined) this.backfills.set(backfill);
+    return recorded;
   }
 
   /**
@@ -255,7 +328,7 @@ export class Catalog {
     else this.logger.info({ ou, sequenceId: id, ...fields }, 'a sequence is changed');
   }
 
-  private enact({ before, after }: TriggerChange): void {
+  private enact({ before, after, backfill }: TriggerChange): void {
     if (after !== null) {
       this.effective.set(after);
       this.teach(after);
@@ -264,6 +337,7 @@ export class Catalog {
       if (isMilestone(before)) this.matcher.removeMilestone(before.ou, before.id);
       else this.matcher.removeSequence(before.ou, before.id);
     }
+    if (backfill?.state === 'merging') this.backfills.begin(backfill);
   }
 
   private teach(trigger: Trigger): void {

@@ -207,6 +207,8 @@ export class Engine {
       const position = message.streamSequence + this.offset;
       if (position <= this.positionValue) continue;
       this.options.catalog.replayThrough(position - 1);
+      const event = events[index]!;
+      if (event !== null) this.options.catalog.backfills.catchUp(event.ou, event.leadId);
       this.apply(message, position, counts, fires, rejections);
       this.positionValue = position;
       this.lastMessage = message;

@@ -1,6 +1,7 @@
+import type { Backfill } from '../model/backfill.ts';
 import type { Checkpoint, Reach, StreamMark } from '../model/checkpoint.ts';
 import type { Delivery } from '../model/delivery.ts';
-import type { FeedMessage, LeadId, OuId, Rejection, RejectionReason } from '../model/event.ts';
+import type { FeedMessage, LeadEvent, LeadId, OuId, Rejection, RejectionReason } from '../model/event.ts';
 import type { Fire } from '../model/fire.ts';
 import type { LoggedChange, Trigger, TriggerChange } from '../model/trigger.ts';
 
@@ -28,6 +29,54 @@ export interface StateStorePort {
   removeLeads(keys: readonly { readonly ou: OuId; readonly leadId: LeadId }[]): Promise<void>;
   /** Resolves when on disk. */
   putCheckpoint(checkpoint: Checkpoint, reach: Reach): Promise<void>;
+}
+
+/** What backfills need of the store; as for the rest of it, writes become durable in their order. */
+export interface BackfillStorePort {
+  allBackfills(): Backfill[];
+  /** Replaces the row of the sequence, unless that is of another backfill by now; resolves when on disk. */
+  putBackfill(backfill: Backfill): Promise<void>;
+  /** Resolves when committed. */
+  putBackfillLeads(
+    id: number,
+    rows: readonly { readonly leadId: LeadId; readonly state: Uint8Array }[],
+  ): Promise<void>;
+  /** The state is valid until the next is taken. */
+  backfillLead(id: number, leadId: LeadId): Uint8Array | undefined;
+  /** Leads of a backfill behind one (null: from the first), at most so many. */
+  backfillLeads(id: number, behind: LeadId | null, countMax: number): LeadId[];
+  /** Removes at most so many rows of other backfills than one (null: of all). Resolves with how many those were. */
+  removeBackfillLeads(keptId: number | null, countMax: number): Promise<number>;
+}
+
+/** Which messages of the stream are wanted. */
+export interface BackfillRequest {
+  readonly ou: OuId;
+  /** Those that arrived at this time or later, in microseconds. */
+  readonly fromMicros: number;
+  /** Up to this stream sequence. */
+  readonly throughSequence: number;
+  /** Ends it early. */
+  readonly signal: AbortSignal;
+}
+
+/** Some messages in stream order. */
+export interface BackfillPortion {
+  /** Those of them that are events of the OU; their stream sequences are the stream's own. */
+  readonly events: readonly LeadEvent[];
+  readonly messages: number;
+  /** How much of what is wanted was read with them, from 0 to 1. */
+  readonly fraction: number;
+}
+
+/**
+ * Reads what the stream retains, a portion at a time, no faster than portions are taken. Waits for a server that is
+ * away; throws an Error in plain words when the stream is gone or is another one.
+ */
+export interface BackfillSourcePort {
+  /** Creation time of the stream that is read. */
+  readonly created: string;
+  read(request: BackfillRequest): AsyncIterable<BackfillPortion>;
 }
 
 export interface FireEntry {

@@ -1,4 +1,5 @@
 import type { LeadId, MatchedEvent, OuId } from '../model/event.ts';
+import type { MilestoneId } from '../model/milestone.ts';
 import type { SequenceId } from '../model/sequence.ts';
 import type { LeadStanding, StepEvent } from '../model/standing.ts';
 import { Census } from './census.ts';
@@ -6,6 +7,7 @@ import type { CompiledSequence } from './compiledSequence.ts';
 import type { Lead } from './lead.ts';
 import type { LeadTable } from './leadTable.ts';
 import type { Program } from './program.ts';
+import type { ScoreStanding, Scores } from './scores.ts';
 import { cameTooEarly, type FilledStep, filledSteps, type Outlook } from './standing.ts';
 import { Text } from './text.ts';
 
@@ -30,13 +32,20 @@ export class Insight {
   /** Whether `beforeChange` and `leaveOut` are to be called. */
   isCounting = false;
   private readonly leads: LeadTable;
+  private readonly scores: Scores;
   private readonly tenantOf: (ou: OuId) => TenantView | undefined;
   private readonly leadId: Text;
   private readonly censuses = new Set<Census>();
 
   /** @param hashSeed that of the lead table */
-  constructor(leads: LeadTable, hashSeed: number, tenantOf: (ou: OuId) => TenantView | undefined) {
+  constructor(
+    leads: LeadTable,
+    scores: Scores,
+    hashSeed: number,
+    tenantOf: (ou: OuId) => TenantView | undefined,
+  ) {
     this.leads = leads;
+    this.scores = scores;
     this.leadId = new Text(hashSeed);
     this.tenantOf = tenantOf;
   }
@@ -101,6 +110,13 @@ export class Insight {
     }
     events.sort((a, b) => a.streamSequence - b.streamSequence);
     return { events, nowMicros: nowOf(lead, tenant) };
+  }
+
+  /** How a lead stands with a milestone trigger; undefined where the lead has no score. */
+  scoreStanding(ou: OuId, leadId: LeadId, id: MilestoneId): ScoreStanding | undefined {
+    const tenant = this.tenantOf(ou);
+    const lead = tenant && this.find(tenant, leadId);
+    return tenant && lead && this.scores.standing(lead, tenant.program, id);
   }
 
   private find(tenant: TenantView, leadId: LeadId): Lead | undefined {

@@ -1,3 +1,4 @@
+import type { MergePoint } from '../model/backfill.ts';
 import type { LeadEvent, LeadId, OuId } from '../model/event.ts';
 import type { MilestoneDefinition, MilestoneId } from '../model/milestone.ts';
 import type { SequenceDefinition, SequenceId } from '../model/sequence.ts';
@@ -5,11 +6,13 @@ import { decodeLead, encodeLead } from './codec.ts';
 import { Evaluator } from './evaluator.ts';
 import { Insight, type TenantView } from './insight.ts';
 import type { Lead } from './lead.ts';
-import { hashOf, LeadTable, PREFETCHED_MAX } from './leadTable.ts';
-import type { Completion, MatcherLimits, Outcome } from './outcome.ts';
+import { LeadTable } from './leadTable.ts';
+import { Merger } from './merge.ts';
+import { type MatcherLimits, NO_COMPLETIONS, NO_CROSSINGS, type Outcome } from './outcome.ts';
+import { Prefetcher } from './prefetcher.ts';
 import type { Program } from './program.ts';
 import { inFuture, tooLate } from './rejection.ts';
-import { NO_CROSSINGS, type ScoreStanding, Scores } from './scores.ts';
+import { Scores } from './scores.ts';
 import { type Tenant, Tenants } from './tenants.ts';
 import { Text } from './text.ts';
 
@@ -27,7 +30,6 @@ export interface EncodedLead extends LeadKey {
   readonly state: Uint8Array;
 }
 
-const NO_COMPLETIONS: readonly Completion[] = [];
 const HELD: Outcome = { kind: 'held', completions: NO_COMPLETIONS };
 const DUPLICATE: Outcome = { kind: 'duplicate' };
 const REPLAYED: Outcome = { kind: 'replayed' };
@@ -48,10 +50,11 @@ export class Matcher {
   private readonly leadId: Text;
   private readonly eventId: Text;
   private readonly evaluator = new Evaluator();
+  private readonly merger: Merger;
   /** Reads how far leads are. */
   readonly insight: Insight;
   private readonly scores: Scores;
-  private readonly hashes = new Int32Array(PREFETCHED_MAX);
+  private readonly prefetcher: Prefetcher;
   private dirtyLeads: LeadHandle[] = [];
   private sweep: Iterator<LeadHandle> | null = null;
   private clock = Number.NEGATIVE_INFINITY;
@@ -65,9 +68,11 @@ export class Matcher {
   constructor(limits: MatcherLimits, hashSeed = 0) {
     this.limits = limits;
     this.scores = new Scores(limits.heldEventsMax);
+    this.merger = new Merger(limits.allowedLatenessMicros, hashSeed);
     this.leadId = new Text(hashSeed);
     this.eventId = new Text(hashSeed);
-    this.insight = new Insight(this.leadTable, hashSeed, (ou) => this.viewOf(ou));
+    this.prefetcher = new Prefetcher(this.leadTable, this.tenants, hashSeed);
+    this.insight = new Insight(this.leadTable, this.scores, hashSeed, (ou) => this.viewOf(ou));
   }
 
   /** The arrival clock: the highest arrival time applied so far, in microseconds; -Infinity before the first. */
@@ -122,36 +127,17 @@ export class Matcher {
     this.tenants.of(ou).program.removeMilestone(id);
   }
 
-  /**
-   * Tells that all triggers that loaded leads may remember are set by now: what they remember of others goes
-   * with their next encoding.
-   */
+  /** Tells that all triggers are set that loaded leads may remember: what they remember of others goes when encoded. */
   forgetUnknownTriggers(): void {
     for (const { program } of this.tenants.all()) program.retireUnknownIds();
   }
 
   /**
    * Brings what applying the PREFETCHED_MAX events from an index on reads from memory into the processor's
-   * caches; null stands for a message without an event. It may be left out: it changes nothing but the time
-   * that `apply` takes.
+   * caches. It may be left out: it changes nothing but the time that `apply` takes.
    */
   prefetch(events: readonly (LeadEvent | null)[], from: number): void {
-    const { hashes } = this;
-    const end = Math.min(events.length, from + PREFETCHED_MAX);
-    let count = 0;
-    let ou: OuId | null = null;
-    let tenantNumber = 0;
-    for (let index = from; index < end; index++) {
-      const event = events[index]!;
-      if (event === null) continue;
-      // Neighbours are mostly of one OU.
-      if (event.ou !== ou) {
-        ou = event.ou;
-        tenantNumber = this.tenants.get(ou)?.number ?? 0;
-      }
-      hashes[count++] = hashOf(tenantNumber, this.leadId.set(event.leadId));
-    }
-    this.leadTable.prefetch(hashes, count);
+    this.prefetcher.prefetch(events, from);
   }
 
   /** Applies one event; its stream sequence is above all those applied before, except in a replay. */
@@ -198,12 +184,42 @@ export class Matcher {
     return listed || score !== undefined ? HELD : UNLISTED;
   }
 
-  /** How a lead stands with a milestone trigger; undefined where the lead has no score. */
-  standingOf(ou: OuId, leadId: LeadId, id: MilestoneId): ScoreStanding | undefined {
-    const tenant = this.tenants.get(ou);
-    if (tenant === undefined) return undefined;
-    const lead = this.leadTable.find(tenant.number, this.leadId.set(leadId));
-    return lead && this.scores.standing(lead, tenant.program, id);
+  /** Who of an OU is silent at this moment, for a merge that is made later. */
+  silenceOf(ou: OuId): Omit<MergePoint, 'position'> {
+    const tenant = this.tenants.of(ou);
+    const goneBeforeMicros = this.goneBeforeMicros(tenant);
+    return { silentBeforeMicros: this.silentBeforeMicros(tenant), goneBeforeMicros };
+  }
+
+  /**
+   * Adds to a lead events of the past, and to those it holds the conditions they fulfilled: from a state that a matcher
+   * with one of the sequences came to. Nothing is evaluated. It may be done again, and any time before the lead's next
+   * event after `point`, with the same result, as long as the sequences stay; after that event it does nothing.
+   *
+   * @param stateOf asked for the state, where it is needed; undefined: there is none.
+   * @returns how many events the lead did not hold.
+   */
+  merge(ou: OuId, leadId: LeadId, point: MergePoint, stateOf: () => Uint8Array | undefined): number {
+    const tenant = this.tenants.of(ou);
+    const known = this.leadTable.find(tenant.number, this.leadId.set(leadId));
+    const state = (known?.appliedStreamSequence ?? 0) > point.position ? undefined : stateOf();
+    if (state === undefined) return 0;
+    const { program } = tenant;
+    const other = this.merger.read(state, program);
+    const isSilent = known === undefined || known.lastHeardMicros < point.silentBeforeMicros;
+    if (isSilent && other.lastHeardMicros < point.goneBeforeMicros) return 0;
+    if (known !== undefined && this.insight.isCounting) this.insight.beforeChange(known);
+    if (isSilent && known?.isForgotten === false) this.forgetLead(known);
+    const lead = known ?? this.addLead(tenant);
+    // Of a lead that comes back no more is known than that the present windows have not ended.
+    const heardMicros = isSilent ? point.silentBeforeMicros : lead.lastHeardMicros;
+    const heldBefore = lead.log.heldCount;
+    const absorbed = this.merger.absorb(lead, other, heardMicros, program);
+    if (absorbed === null) return 0;
+    if (lead.log.heldCount > this.limits.heldEventsMax) this.reduce(lead, program);
+    this.heldEventCountValue += lead.log.heldCount - heldBefore;
+    this.markDirty(lead);
+    return absorbed.added;
   }
 
   *leads(): Generator<LeadKey> {
@@ -220,21 +236,24 @@ export class Matcher {
   /** The lead that a handle names; undefined when it was forgotten since. */
   keyOf(handle: LeadHandle): LeadKey | undefined {
     const lead = this.leadTable.open(handle);
-    return lead === undefined ? undefined : this.leadKey(lead);
+    return lead && this.leadKey(lead);
+  }
+
+  /** Whether the lead that a handle names holds any event. */
+  holdsEvents(handle: LeadHandle): boolean {
+    return (this.leadTable.open(handle)?.log.heldCount ?? 0) > 0;
   }
 
   /** The state of a lead that `takeDirty` named; undefined when it was encoded or forgotten since. */
   encodeDirty(handle: LeadHandle): EncodedLead | undefined {
     const lead = this.leadTable.open(handle);
-    if (lead === undefined || !lead.dirty) return undefined;
-    return { ...this.leadKey(lead), state: this.encode(lead) };
+    return lead?.dirty ? { ...this.leadKey(lead), state: this.encode(lead) } : undefined;
   }
 
   encodeLead(ou: OuId, leadId: LeadId): Uint8Array | undefined {
     const tenant = this.tenants.get(ou);
-    if (tenant === undefined) return undefined;
-    const lead = this.leadTable.find(tenant.number, this.leadId.set(leadId));
-    return lead === undefined ? undefined : this.encode(lead);
+    const lead = tenant && this.leadTable.find(tenant.number, this.leadId.set(leadId));
+    return lead && this.encode(lead);
   }
 
   /** Puts a lead back as it was encoded. The sequences may be set before or after. */
@@ -289,9 +308,9 @@ export class Matcher {
 
   private viewOf(ou: OuId): TenantView | undefined {
     const tenant = this.tenants.get(ou);
-    if (tenant === undefined) return undefined;
-    const silentBeforeMicros = this.silentBeforeMicros(tenant);
-    return { ...tenant, clockMicros: this.clock, silentBeforeMicros };
+    return (
+      tenant && { ...tenant, clockMicros: this.clock, silentBeforeMicros: this.silentBeforeMicros(tenant) }
+    );
   }
 
   /** Adds the lead whose id is in `leadId`. */
@@ -331,9 +350,13 @@ export class Matcher {
     return !lead.isForgotten && lead.lastHeardMicros < this.silentBeforeMicros(tenant);
   }
 
-  private silentBeforeMicros({ program, silentBeforeMicros }: Tenant): number {
-    const spanMicros = program.windowMicrosMax + this.limits.allowedLatenessMicros;
-    return Math.max(silentBeforeMicros, this.clock - spanMicros);
+  private silentBeforeMicros(tenant: Tenant): number {
+    return Math.max(tenant.silentBeforeMicros, this.goneBeforeMicros(tenant));
+  }
+
+  /** Leads last heard of before this are silent by the present windows. */
+  private goneBeforeMicros({ program }: Tenant): number {
+    return this.clock - program.windowMicrosMax - this.limits.allowedLatenessMicros;
   }
 
   private forgetLead(lead: Lead): void {

@@ -19,6 +19,8 @@ export interface Completion {
   readonly stale: boolean;
 }
 
+export const NO_COMPLETIONS: readonly Completion[] = [];
+
 /** A threshold that a lead's score rose over, whether it fires or is suppressed. */
 export interface Crossing {
   readonly milestoneId: MilestoneId;
@@ -30,6 +32,8 @@ export interface Crossing {
   /** Why it does not fire; null when it does. */
   readonly suppressed: Suppression;
 }
+
+export const NO_CROSSINGS: readonly Crossing[] = [];
 
 /** What became of one event. Only `held` can have completions and crossings. */
 export type Outcome =

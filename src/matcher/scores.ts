@@ -3,7 +3,7 @@ import type { MilestoneId } from '../model/milestone.ts';
 import type { Lead } from './lead.ts';
 import { LeadScores, type ScoredEvent } from './leadScores.ts';
 import type { CompiledMilestone } from './milestones.ts';
-import type { Crossing } from './outcome.ts';
+import { type Crossing, NO_CROSSINGS } from './outcome.ts';
 import type { Program } from './program.ts';
 import { suppression } from './refire.ts';
 
@@ -13,8 +13,6 @@ export interface ScoreStanding {
   /** Event time of the last crossing that fired; NaN: none yet. */
   readonly lastFireMicros: number;
 }
-
-export const NO_CROSSINGS: readonly Crossing[] = [];
 
 /**
  * The scores of the leads that ever carried one, and the thresholds that they cross. Beside the lead table and

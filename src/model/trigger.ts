@@ -1,3 +1,4 @@
+import type { Backfill } from './backfill.ts';
 import type { Milestone } from './milestone.ts';
 import type { Sequence } from './sequence.ts';
 
@@ -21,6 +22,8 @@ export interface TriggerChange<T extends Trigger = Trigger> {
   readonly position: number;
   readonly before: T | null;
   readonly after: T | null;
+  /** The sequence's backfill, where the change asks for it, stops it or, in the state merging, has it take effect. */
+  readonly backfill?: Backfill;
 }
 
 /** A change in the log. */

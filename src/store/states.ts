@@ -3,6 +3,7 @@ import type { LeadId, OuId } from '../model/event.ts';
 import { partitionOf } from '../model/partition.ts';
 import type { Sequence } from '../model/sequence.ts';
 import { isMilestone, type LoggedChange, type Trigger, type TriggerChange } from '../model/trigger.ts';
+import { backfillTable, putBackfillRow } from './backfillRows.ts';
 import { type BytesTable, type Environment, packRow, type Table, unpackRow } from './environment.ts';
 import { raiseHighWater, readHighWater } from './highWater.ts';
 
@@ -10,8 +11,8 @@ import { raiseHighWater, readHighWater } from './highWater.ts';
 const LAYOUT_VERSION = 1;
 const ROW_VERSION = 1;
 /**
- * Of rows that hold a milestone trigger, or a sequence that asks for more than types in a window: a program from before
- * them refuses the store instead of misreading it.
+ * Of rows that hold a milestone trigger, or a sequence that asks for more than types in a window, or that speak of a
+ * backfill: a program from before them refuses the store instead of misreading it.
  */
 const NEWER_ROW_VERSION = 2;
 const READABLE_TRIGGERS = [ROW_VERSION, NEWER_ROW_VERSION];
@@ -47,6 +48,7 @@ export class StateStore {
   private readonly sequences: Table;
   private readonly deletedSequences: Table;
   private readonly changes: Table;
+  private readonly backfills: Table;
   private changeCountValue: number;
 
   /** @throws Error when the environment was written by a newer layout. */
@@ -57,6 +59,7 @@ export class StateStore {
     this.sequences = environment.table('sequences');
     this.deletedSequences = environment.table('deleted_sequences');
     this.changes = environment.table('changes');
+    this.backfills = backfillTable(environment);
     this.checkLayout();
     const [lastKey] = this.changes.getKeys({ reverse: true, limit: 1 });
     this.changeCountValue =
@@ -99,8 +102,9 @@ export class StateStore {
   /** The changes since the checkpoint, in the order in which they were made. */
   changesSinceCheckpoint(): LoggedChange[] {
     return [...this.changes.getRange()].map(({ key, value }) => {
-      const { position, before, after } = unpackRow<TriggerChange>(value, READABLE_TRIGGERS);
-      return { position, before: completed(before), after: completed(after), ordinal: Number(key[1]) };
+      const change = unpackRow<TriggerChange>(value, READABLE_TRIGGERS);
+      const { before, after } = change;
+      return { ...change, before: completed(before), after: completed(after), ordinal: Number(key[1]) };
     });
   }
 
@@ -120,11 +124,11 @@ export class StateStore {
   }
 
   /**
-   * Writes a change, the trigger's new form, and how far into the stream the change lies (null before the
-   * stream was found) in one transaction; resolves when on disk.
+   * Writes a change, the trigger's new form, its backfill, and how far into the stream the change lies (null
+   * before the stream was found) in one transaction; resolves when on disk.
    */
   async recordChange(change: TriggerChange, highWater: StreamMark | null): Promise<void> {
-    const { before, after } = change;
+    const { before, after, backfill } = change;
     const version = [before, after].some(isOfNewerKind) ? NEWER_ROW_VERSION : ROW_VERSION;
     const ordinal = this.changeCountValue++;
     await this.environment.write(() => {
@@ -133,9 +137,12 @@ export class StateStore {
       } else if (before !== null) {
         this.sequences.remove([before.ou, before.id]);
         this.deletedSequences.put([before.ou, before.id], packRow(version, before));
+        this.backfills.remove([before.ou, before.id]);
       }
+      if (backfill !== undefined) putBackfillRow(this.backfills, backfill);
       if (highWater !== null) raiseHighWater(this.meta, { position: change.position, stream: highWater });
-      this.changes.put([CHANGE, ordinal], packRow(version, change));
+      const changeVersion = backfill === undefined ? version : NEWER_ROW_VERSION;
+      this.changes.put([CHANGE, ordinal], packRow(changeVersion, change));
     });
     await this.environment.flushed();
   }

@@ -18,6 +18,8 @@ export class Delivered implements RawMessage {
   readonly data: Uint8Array;
   readonly streamSequence: number;
   readonly arrivalMicros: number;
+  /** Messages that the consumer has yet to deliver after this one. */
+  readonly pending: number;
   readonly streamName: string;
   readonly #message: Msg;
 
@@ -26,6 +28,7 @@ export class Delivered implements RawMessage {
     this.data = message.data;
     this.streamSequence = place.streamSequence;
     this.arrivalMicros = place.arrivalMicros;
+    this.pending = place.pending;
     this.streamName = streamName;
     this.#message = message;
   }
@@ -47,6 +50,8 @@ export interface PullSettings {
   readonly start: { readonly sequence: number } | { readonly arrivedAtMs: number };
   readonly filterSubject: string | null;
   readonly heartbeatMs: number;
+  /** Messages asked for and not yet handed on; 8,000 unless told. */
+  readonly windowMessages?: number;
 }
 
 function startOf({ start }: PullSettings): Partial<ConsumerConfig> {
@@ -257,9 +262,9 @@ export class PullConsumer<Taken extends Arrival> {
 
   /** Asks for more once half of the window is free, so that requests are few and the server never waits. */
   #request(): void {
-    const room = WINDOW_MESSAGES - this.#outstanding - this.#buffer.length;
-    if (this.#failure !== undefined || room < WINDOW_MESSAGES / 2 || this.#bufferBytes >= WINDOW_BYTES)
-      return;
+    const windowMessages = this.#settings.windowMessages ?? WINDOW_MESSAGES;
+    const room = windowMessages - this.#outstanding - this.#buffer.length;
+    if (this.#failure !== undefined || room < windowMessages / 2 || this.#bufferBytes >= WINDOW_BYTES) return;
     this.#outstanding += room;
     const request = {
       batch: room,

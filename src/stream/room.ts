@@ -1,4 +1,5 @@
 import type { StreamMark } from '../model/checkpoint.ts';
+import { BackfillSource } from './backfillSource.ts';
 import { type ConnectionSettings, openConnection, type StreamConnection } from './connection.ts';
 import { EventFeed, type FeedSettings } from './feed.ts';
 import type { LookBackSource } from './lookBack.ts';
@@ -38,6 +39,8 @@ export interface StreamRoom {
   readonly rejected: RejectedEvents;
   /** Where the stored events are, for reading them beside the feed. */
   readonly stored: LookBackSource;
+  /** Reads them over the connection of the feed, no faster than is asked for. */
+  readonly backfill: BackfillSource;
   /** The server (where it is ours), the connection, the feed, the rejected events: the first that is not ready says why. */
   readonly state: Readiness;
   /** Compares the stream as it stands now with what was read of it. Throws when the server does not answer. */
@@ -121,6 +124,7 @@ function assemble(
       stream: streams.events.name,
       eventsSubject: settings.eventsSubject,
     },
+    backfill: new BackfillSource(nats, streams, logger),
     publisher: new EventPublisher(nats, settings.eventsSubject, () => connection.state),
     rejected,
     get state() {

@@ -41,7 +41,7 @@ describe('milestone triggers', () => {
         expect(actual.turns).toEqual(expected.turns);
         for (const { event, outcome } of expected.turns) {
           count(outcome.kind);
-          const standing = (actual.subject as Matcher).standingOf(event.ou, event.leadId, 'any');
+          const standing = (actual.subject as Matcher).insight.scoreStanding(event.ou, event.leadId, 'any');
           const score = (expected.subject as MilestoneOracle).scoreOf(event.ou, event.leadId);
           expect(standing?.score ?? Number.NEGATIVE_INFINITY).toBe(score);
           for (const crossing of outcome.kind === 'held' ? outcome.crossings : []) {

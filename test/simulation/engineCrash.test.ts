@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Backfiller } from '../../src/engine/backfiller.ts';
 import { Catalog } from '../../src/engine/catalog.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
@@ -12,6 +13,11 @@ import { SimulatedStore } from '../support/simulatedStore.ts';
 
 const SECOND = 1_000_000;
 const EPOCH = 1_700_000_000 * SECOND;
+const LIMITS = {
+  allowedLatenessMicros: 5 * SECOND,
+  futureSkewMicros: 300 * SECOND,
+  heldEventsMax: 1000,
+};
 const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 type Step =
@@ -26,8 +32,25 @@ type Step =
         score?: number | null;
       }[];
     }
-  | { kind: 'create'; steps: number[]; window: number; ordered: boolean; refire: number }
-  | { kind: 'edit'; nth: number; steps: number[] | null; window: number; active: boolean; refire: number }
+  | {
+      kind: 'create';
+      steps: number[];
+      window: number;
+      ordered: boolean;
+      refire: number;
+      backfill: boolean;
+    }
+  | {
+      kind: 'edit';
+      nth: number;
+      steps: number[] | null;
+      window: number;
+      active: boolean;
+      refire: number;
+      backfill: boolean;
+    }
+  /** Backfills get to read what they want, and what they read takes effect here. */
+  | { kind: 'read' }
   | { kind: 'remove'; nth: number }
   | { kind: 'createMilestone'; threshold: number; type: number | null; refire: number }
   | { kind: 'editMilestone'; nth: number; threshold: number; active: boolean; refire: number }
@@ -41,27 +64,26 @@ const REFIRES: readonly Refire[] = [
 ];
 
 const steps = fc.array(fc.nat(3), { minLength: 1, maxLength: 3 });
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      kind: fc.constant('group' as const),
-      messages: fc.array(
-        fc.record({
-          lead: fc.nat(2),
-          type: fc.nat(4),
-          delay: fc.oneof(
-            { weight: 5, arbitrary: fc.nat(3) },
-            { weight: 1, arbitrary: fc.integer({ min: 5, max: 20 }) },
-          ),
-          lag: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(10) }),
-          id: fc.option(fc.nat(20), { freq: 6 }),
-          score: fc.option(fc.nat(5), { freq: 2 }),
-        }),
-        { minLength: 1, maxLength: 8 },
+const groupStep = fc.record({
+  kind: fc.constant('group' as const),
+  messages: fc.array(
+    fc.record({
+      lead: fc.nat(2),
+      type: fc.nat(4),
+      delay: fc.oneof(
+        { weight: 5, arbitrary: fc.nat(3) },
+        { weight: 1, arbitrary: fc.integer({ min: 5, max: 20 }) },
       ),
+      lag: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(10) }),
+      id: fc.option(fc.nat(20), { freq: 6 }),
+      score: fc.option(fc.nat(5), { freq: 2 }),
     }),
-  },
+    { minLength: 1, maxLength: 8 },
+  ),
+});
+const checkpointStep = fc.record({ kind: fc.constant('checkpoint' as const) });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: groupStep },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -70,6 +92,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       window: fc.integer({ min: 1, max: 10 }),
       ordered: fc.boolean(),
       refire: fc.nat(2),
+      backfill: fc.boolean(),
     }),
   },
   {
@@ -81,6 +104,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       window: fc.integer({ min: 1, max: 10 }),
       active: fc.boolean(),
       refire: fc.nat(2),
+      backfill: fc.boolean(),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), nth: fc.nat(5) }) },
@@ -104,7 +128,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('removeMilestone' as const), nth: fc.nat(3) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('checkpoint' as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('read' as const) }) },
+  { weight: 3, arbitrary: checkpointStep },
 );
 const create = fc.record({
   kind: fc.constant('create' as const),
@@ -112,6 +137,7 @@ const create = fc.record({
   window: fc.integer({ min: 3, max: 10 }),
   ordered: fc.boolean(),
   refire: fc.constant(0),
+  backfill: fc.constant(false),
 });
 const createMilestone = fc.record({
   kind: fc.constant('createMilestone' as const),
@@ -122,6 +148,24 @@ const createMilestone = fc.record({
 const script = fc
   .tuple(create, create, createMilestone, fc.array(step, { minLength: 3, maxLength: 25 }))
   .map(([first, second, third, rest]): Step[] => [first, second, third, ...rest]);
+
+/** Events of types that no sequence lists, one that looks back on them, and whatever follows. */
+const backfilledScript = fc
+  .record({
+    first: create.map((step) => ({ ...step, steps: [0], window: 10 })),
+    before: fc.array(groupStep, { minLength: 2, maxLength: 4 }),
+    looksBack: create.map((step) => ({ ...step, backfill: true })),
+    meanwhile: fc.array(fc.oneof(groupStep, checkpointStep), { maxLength: 2 }),
+    rest: fc.array(step, { minLength: 3, maxLength: 12 }),
+  })
+  .map(({ first, before, looksBack, meanwhile, rest }): Step[] => [
+    first,
+    ...before,
+    looksBack,
+    ...meanwhile,
+    { kind: 'read' },
+    ...rest,
+  ]);
 
 /** The whole stream of a script, with the messages of each group. */
 function messagesOf(script: readonly Step[]): Map<number, FeedMessage[]> {
@@ -172,23 +216,25 @@ function eventsOfTypes(...types: number[]): FeedMessage[] {
 class Program {
   readonly store: SimulatedStore;
   readonly rejected: Set<number>;
-  readonly matcher = new Matcher({
-    allowedLatenessMicros: 5 * SECOND,
-    futureSkewMicros: 300 * SECOND,
-    heldEventsMax: 1000,
-  });
+  readonly matcher = new Matcher(LIMITS);
   readonly engine: Engine;
   readonly catalog: Catalog;
+  readonly backfiller: Backfiller;
+  /** What the stream holds. */
+  readonly stream: readonly FeedMessage[];
+  mayRead = false;
   readonly checkpoints: Promise<void>[] = [];
   refusesRejected = false;
   isDead = false;
 
-  constructor(store: SimulatedStore, rejected: Set<number>) {
+  constructor(store: SimulatedStore, rejected: Set<number>, stream: readonly FeedMessage[] = []) {
     this.store = store;
+    this.stream = stream;
     this.rejected = rejected;
     this.catalog = new Catalog({
       matcher: this.matcher,
       store,
+      backfillStore: store,
       sequencesPerOuMax: 100,
       currentPosition: () => this.engine.position,
       currentMark: () => this.engine.mark(),
@@ -214,6 +260,55 @@ class Program {
       checkpointIntervalMs: 1_000_000,
       leadsPerTurn: 1,
     });
+    this.backfiller = new Backfiller({
+      matcher: this.matcher,
+      limits: LIMITS,
+      catalog: this.catalog,
+      engine: this.engine,
+      store,
+      source: () => (this.mayRead || this.isMerging ? { created: 'then', read: this.read } : null),
+      logger: SILENT,
+      leadsPerTurn: 1,
+      clock: { nowMs: () => 0, dateMs: () => 0, pause: () => ticks(3) },
+    });
+  }
+
+  get isReading(): boolean {
+    return this.catalog.list('ou').some(({ id }) => this.catalog.backfills.of('ou', id)?.state === 'reading');
+  }
+
+  get isMerging(): boolean {
+    return this.catalog.backfills.next()?.state === 'merging';
+  }
+
+  /** Of the sequences that there are. */
+  get eventsAdded(): number {
+    const backfills = this.catalog.list('ou').map(({ id }) => this.catalog.backfills.of('ou', id));
+    return backfills.reduce((sum, backfill) => sum + (backfill?.eventsAdded ?? 0), 0);
+  }
+
+  /** Whatever they wait for: all that is to be read counts. */
+  async letRead(): Promise<void> {
+    this.mayRead = true;
+    while (this.isReading && !this.isDead) await ticks(1);
+    this.mayRead = false;
+  }
+
+  private readonly read = async function* (this: Program, { throughSequence }: { throughSequence: number }) {
+    const wanted = this.stream.filter(({ streamSequence }) => streamSequence <= throughSequence);
+    for (let at = 0; at < wanted.length; at += 3) {
+      await ticks(2);
+      const events = wanted
+        .slice(at, at + 3)
+        .flatMap(({ decoded }) => ('event' in decoded ? decoded.event : []));
+      yield { events, messages: 3, fraction: 0 };
+    }
+  }.bind(this);
+
+  /** As a crash does to what has not reached the disk. */
+  die(): void {
+    this.isDead = true;
+    void this.backfiller.stop();
   }
 
   async start(): Promise<void> {
@@ -224,6 +319,7 @@ class Program {
       startSequence: this.engine.streamCursor + 1,
       renumbered: false,
     });
+    this.backfiller.start();
   }
 
   async perform(step: Step, index: number, messages: readonly FeedMessage[]): Promise<void> {
@@ -233,18 +329,25 @@ class Program {
       case 'group':
         return this.engine.process(messages);
       case 'create':
-        await this.catalog.create(sequenceOf(index, step));
+        await this.catalog.create(sequenceOf(index, step), step.backfill ? { startedAtMs: 0 } : undefined);
         return;
       case 'edit':
-        await this.catalog.update('ou', nth(step.nth), (current) => ({
-          ...current,
-          eventTypes: step.steps?.map((type) => `type-${type}`) ?? current.eventTypes,
-          windowSeconds: step.window,
-          active: step.active,
-          refire: REFIRES[step.refire]!,
-          version: current.version + 1,
-        }));
+        await this.catalog.update(
+          'ou',
+          nth(step.nth),
+          (current) => ({
+            ...current,
+            eventTypes: step.steps?.map((type) => `type-${type}`) ?? current.eventTypes,
+            windowSeconds: step.window,
+            active: step.active,
+            refire: REFIRES[step.refire]!,
+            version: current.version + 1,
+          }),
+          step.backfill ? { startedAtMs: 0 } : undefined,
+        );
         return;
+      case 'read':
+        return this.letRead();
       case 'remove':
         await this.catalog.remove('ou', nth(step.nth));
         return;
@@ -310,66 +413,89 @@ async function ticks(count: number): Promise<void> {
   for (let tick = 0; tick < count; tick++) await Promise.resolve();
 }
 
+/** The program, once nothing is merged any more. */
+async function ended(program: Program): Promise<Program> {
+  while (program.isMerging) await ticks(1);
+  await program.backfiller.stop();
+  return program;
+}
+
 async function runWithoutCrash(script: readonly Step[]): Promise<Program> {
   const groups = messagesOf(script);
-  const program = new Program(new SimulatedStore(), new Set());
+  const program = new Program(new SimulatedStore(), new Set(), [...groups.values()].flat());
   await program.start();
   for (const [index, step] of script.entries()) await program.perform(step, index, groups.get(index) ?? []);
-  return program;
+  return ended(program);
+}
+
+const RUNS = Number(process.env.RUNS ?? 5_000);
+
+/** Runs scripts with and without crashes, which must end alike, and says how much happened. */
+async function withAndWithoutCrashes(scripts: fc.Arbitrary<Step[]>, numRuns: number) {
+  const counts = { crashes: 0, fires: 0, milestoneFires: 0, mergesCut: 0, eventsAdded: 0 };
+  const crashPlans = fc.array(fc.record({ at: fc.nat(27), lost: fc.nat(6), ticks: fc.nat(40) }), {
+    maxLength: 3,
+  });
+  const property = fc.asyncProperty(scripts, crashPlans, async (script, crashPlan) => {
+    const groups = messagesOf(script);
+    const expected = await runWithoutCrash(script);
+    const stream = [...groups.values()].flat();
+    let program = new Program(new SimulatedStore(), new Set(), stream);
+    await program.start();
+    let keepAtLeast = 0;
+    for (const [index, step] of script.entries()) {
+      const crashes = crashPlan.filter(({ at }) => at === index);
+      const performing = program.perform(step, index, groups.get(index) ?? []);
+      // A crash comes in the midst of a group, which the replay then does again, or of a backfill.
+      const isCut = crashes[0] !== undefined && (step.kind === 'group' || step.kind === 'read');
+      if (isCut) await ticks(crashes[0]!.ticks);
+      else await performing;
+      // A change that was acknowledged is on disk, and with it all that was written before.
+      const isAcknowledged = !isCut && step.kind !== 'group' && step.kind !== 'checkpoint';
+      if (isAcknowledged) keepAtLeast = program.store.writeCount;
+      for (const crash of crashes) {
+        counts.crashes++;
+        if (program.isMerging) counts.mergesCut++;
+        const kept = Math.max(keepAtLeast, program.store.writeCount - crash.lost);
+        program.die();
+        program = new Program(program.store.crashedAfter(kept), program.rejected, stream);
+        await program.start();
+        keepAtLeast = 0;
+        // A replay meets the messages in other groups than the first run did.
+        const replayed = [...groups].filter(([at]) => at <= index).flatMap(([, messages]) => messages);
+        await program.engine.process(replayed);
+        expect(program.catalog.isReplaying).toBe(false);
+        keepAtLeast = kept;
+        if (step.kind !== 'read') continue;
+        await program.letRead();
+        keepAtLeast = program.store.writeCount;
+      }
+    }
+    await ended(program);
+    await Promise.all(program.checkpoints);
+    counts.fires += expected.store.fires.size;
+    for (const { milestone } of expected.store.fires.values()) if (milestone) counts.milestoneFires++;
+    counts.eventsAdded += expected.eventsAdded;
+    expect(Object.fromEntries(program.store.fires)).toEqual(Object.fromEntries(expected.store.fires));
+    expect(program.rejected).toEqual(expected.rejected);
+    expect(program.states()).toEqual(expected.states());
+  });
+  await fc.assert(property, { numRuns });
+  return counts;
 }
 
 describe('an engine that crashes', () => {
   it('ends with the fires, rejections and lead states of one that did not, wherever the crash cut its writes (R20)', async () => {
-    let crashCount = 0;
-    let fires = 0;
-    let milestoneFires = 0;
-    await fc.assert(
-      fc.asyncProperty(
-        script,
-        fc.array(fc.record({ at: fc.nat(28), lost: fc.nat(6), ticks: fc.nat(40) }), {
-          maxLength: 3,
-        }),
-        async (script, crashPlan) => {
-          const groups = messagesOf(script);
-          const expected = await runWithoutCrash(script);
-          let program = new Program(new SimulatedStore(), new Set());
-          await program.start();
-          let keepAtLeast = 0;
-          for (const [index, step] of script.entries()) {
-            const crashes = crashPlan.filter(({ at }) => at === index);
-            const performing = program.perform(step, index, groups.get(index) ?? []);
-            // A crash comes in the midst of a group, which the replay then does again.
-            if (crashes[0] !== undefined && step.kind === 'group') await ticks(crashes[0].ticks);
-            else await performing;
-            // A change that was acknowledged is on disk, and with it all that was written before.
-            if (step.kind !== 'group' && step.kind !== 'checkpoint') keepAtLeast = program.store.writeCount;
-            for (const crash of crashes) {
-              crashCount++;
-              const kept = Math.max(keepAtLeast, program.store.writeCount - crash.lost);
-              program.isDead = true;
-              program = new Program(program.store.crashedAfter(kept), program.rejected);
-              await program.start();
-              keepAtLeast = 0;
-              // A replay meets the messages in other groups than the first run did.
-              const replayed = [...groups].filter(([at]) => at <= index).flatMap(([, messages]) => messages);
-              await program.engine.process(replayed);
-              expect(program.catalog.isReplaying).toBe(false);
-              keepAtLeast = kept;
-            }
-          }
-          await Promise.all(program.checkpoints);
-          fires += expected.store.fires.size;
-          for (const { milestone } of expected.store.fires.values()) if (milestone) milestoneFires++;
-          expect(Object.fromEntries(program.store.fires)).toEqual(Object.fromEntries(expected.store.fires));
-          expect(program.rejected).toEqual(expected.rejected);
-          expect(program.states()).toEqual(expected.states());
-        },
-      ),
-      { numRuns: Number(process.env.RUNS ?? 5_000) },
-    );
-    expect(crashCount).toBeGreaterThan(2_000);
+    const { crashes, fires, milestoneFires } = await withAndWithoutCrashes(script, RUNS);
+    expect(crashes).toBeGreaterThan(2_000);
     expect(fires).toBeGreaterThan(8_000);
     expect(milestoneFires).toBeGreaterThan(4_000);
+  });
+
+  it('ends with them also when the crash cuts a backfill that is read, written down or merged (R16, R20)', async () => {
+    const { mergesCut, eventsAdded } = await withAndWithoutCrashes(backfilledScript, Math.ceil(RUNS / 2));
+    expect(mergesCut).toBeGreaterThan(100);
+    expect(eventsAdded).toBeGreaterThan(1_500);
   });
 });
 
@@ -400,7 +526,14 @@ describe('a change of a sequence', () => {
     const events = eventsOfTypes(1, 0);
     const program = new Program(new SimulatedStore(), new Set());
     await program.start();
-    const step = { kind: 'create' as const, steps: [0], window: 3, ordered: true, refire: 0 };
+    const step = {
+      kind: 'create' as const,
+      steps: [0],
+      window: 3,
+      ordered: true,
+      refire: 0,
+      backfill: false,
+    };
     await program.perform(step, 1, []);
     await program.engine.process(events);
     expect(program.store.fires.size).toBe(1);
@@ -431,9 +564,17 @@ describe('a checkpoint', () => {
     const events = eventsOfTypes(0, 1, 0);
     const first = new Program(new SimulatedStore(), new Set());
     await first.start();
-    await first.perform({ kind: 'create', steps: [0, 1], window: 9, ordered: true, refire: 0 }, 1, []);
+    await first.perform(
+      { kind: 'create', steps: [0, 1], window: 9, ordered: true, refire: 0, backfill: false },
+      1,
+      [],
+    );
     await first.engine.process(events.slice(0, 2));
-    await first.perform({ kind: 'edit', nth: 0, steps: [1, 0], window: 9, active: true, refire: 0 }, 2, []);
+    await first.perform(
+      { kind: 'edit', nth: 0, steps: [1, 0], window: 9, active: true, refire: 0, backfill: false },
+      2,
+      [],
+    );
     // The stream is away when the second life starts, writes a checkpoint and ends.
     const second = new Program(first.store.crashedAfter(first.store.writeCount), new Set());
     await second.start();
@@ -462,7 +603,7 @@ describe('a checkpoint', () => {
 describe('a change of a sequence after a crash', () => {
   const lead = (type: number) => ({ lead: 0, type, delay: 1, lag: 0, id: null });
   const script: readonly Step[] = [
-    { kind: 'create', steps: [0, 1], window: 10, ordered: true, refire: 0 },
+    { kind: 'create', steps: [0, 1], window: 10, ordered: true, refire: 0, backfill: false },
     { kind: 'group', messages: [lead(0), lead(1), lead(0)] },
   ];
 

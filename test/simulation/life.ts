@@ -53,6 +53,7 @@ export class Life {
     this.catalog = new Catalog({
       matcher: this.#matcher,
       store: this.database,
+      backfillStore: this.database,
       sequencesPerOuMax: 4,
       currentPosition: () => this.engine.position,
       currentMark: () => this.engine.mark(),

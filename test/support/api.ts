@@ -1,21 +1,20 @@
 import { createApp } from '../../src/api/app.ts';
+import type { CatalogPort, IngestEvent, MilestonePort, ScoreStanding } from '../../src/api/catalogPorts.ts';
 import type {
   AnswerPort,
   ApiPorts,
-  CatalogPort,
   DestinationPort,
   FireFilters,
-  IngestEvent,
   KeptAnswer,
   ListPlace,
-  MilestonePort,
   Part,
   RedeliverQuery,
   RedeliveryPort,
   RejectedEvent,
-  ScoreStanding,
   TokenPort,
 } from '../../src/api/ports.ts';
+import { newBackfill } from '../../src/engine/backfills.ts';
+import type { Backfill, BackfillWish } from '../../src/model/backfill.ts';
 import type { Attempt, Delivery } from '../../src/model/delivery.ts';
 import type { DestinationStatus } from '../../src/model/destination.ts';
 import type { Fire } from '../../src/model/fire.ts';
@@ -46,6 +45,8 @@ export interface World extends InsightWorld {
   readonly milestones: Map<string, Milestone>;
   /** By lead. */
   readonly scoreStandings: Map<string, ScoreStanding>;
+  /** Those asked for, by OU and sequence id; they stay as they are. */
+  readonly backfills: Map<string, Backfill>;
   catalogAvailable: boolean;
   catalogWrites: number;
   readonly published: { ou: string; events: readonly IngestEvent[] }[];
@@ -115,6 +116,7 @@ export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts
     sequences: new Map(),
     milestones: new Map(),
     scoreStandings: new Map(),
+    backfills: new Map(),
     catalogAvailable: true,
     catalogWrites: 0,
     published: [],
@@ -231,22 +233,30 @@ function memoryAnswers({ answers }: World): AnswerPort {
 
 function memoryCatalog(world: World, sequencesPerOuMax: number): CatalogPort {
   const keyOf = (ou: string, id: string) => `${ou}/${id}`;
+  const ask = (sequence: Sequence, wish: BackfillWish | undefined) => {
+    if (wish === undefined) return;
+    const place = { id: world.backfills.size, throughPosition: 0, streamCreated: null };
+    world.backfills.set(keyOf(sequence.ou, sequence.id), newBackfill(sequence, { ...place, ...wish }));
+  };
   return {
     list: (ou) => [...world.sequences.values()].filter((sequence) => sequence.ou === ou),
     get: (ou, id) => world.sequences.get(keyOf(ou, id)),
-    create: async (sequence) => {
+    backfillOf: (ou, id) => world.backfills.get(keyOf(ou, id)),
+    create: async (sequence, wish) => {
       if (!world.catalogAvailable) return { ok: false, reason: 'unavailable' };
       const inOu = [...world.sequences.values()].filter(({ ou }) => ou === sequence.ou);
       if (inOu.length >= sequencesPerOuMax) return { ok: false, reason: 'limit' };
       world.sequences.set(keyOf(sequence.ou, sequence.id), sequence);
+      ask(sequence, wish);
       world.catalogWrites += 1;
       return { ok: true, sequence };
     },
-    update: async (ou, id, change) => {
+    update: async (ou, id, change, wish) => {
       if (!world.catalogAvailable) return { ok: false, reason: 'unavailable' };
       const current = world.sequences.get(keyOf(ou, id));
       if (current === undefined) return { ok: false, reason: 'not_found' };
       const sequence = change(current);
+      ask(sequence, wish);
       if (sequence === current) return { ok: true, sequence };
       world.sequences.set(keyOf(ou, id), sequence);
       world.catalogWrites += 1;

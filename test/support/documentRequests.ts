@@ -37,12 +37,15 @@ export function requestsTo(documented: DocumentedOperation, document: OpenApi): 
   const fields = operation.parameters
     .filter((each) => each.in === 'query')
     .map(({ name, schema }) => [name, valuesOf(schema, schemas)] as const);
-  const valid = fc.record(Object.fromEntries(fields), { requiredKeys: [] }) as fc.Arbitrary<object>;
+  const some = fc.record(Object.fromEntries(fields), { requiredKeys: [] }) as fc.Arbitrary<object>;
+  const valid = fc.oneof({ arbitrary: some, weight: 9 }, { arbitrary: fc.constant({}), weight: 1 });
   const query = mostlyValid(valid, spoiled(valid).map(Object) as fc.Arbitrary<object>).map(searchOf);
 
-  const schema = operation.requestBody?.content['application/json']?.schema;
+  const { schema, example } = operation.requestBody?.content['application/json'] ?? {};
   const isRequired = operation.requestBody?.required === true;
-  const bodies = schema === undefined ? fc.constant(undefined) : valuesOf(schema, schemas);
+  const drawn = schema === undefined ? fc.constant(undefined) : valuesOf(schema, schemas);
+  // What no schema can say, as that one field goes with another, the example keeps to.
+  const bodies = fc.oneof({ arbitrary: drawn, weight: 9 }, { arbitrary: fc.constant(example), weight: 1 });
   const wrong = schema === undefined ? bodies : spoiled(bodies);
   const body = fc.option(mostlyValid(bodies, wrong), { nil: undefined, freq: isRequired ? 20 : 2 });
   return fc.record({ id, query, body }).map((drawn) => ({ ...drawn, target: targetOf(path, drawn.id) }));

@@ -1,5 +1,6 @@
-import type { StateStorePort } from '../../src/engine/ports.ts';
+import type { BackfillStorePort, StateStorePort } from '../../src/engine/ports.ts';
 import type { EncodedLead, LeadKey } from '../../src/matcher/matcher.ts';
+import type { Backfill } from '../../src/model/backfill.ts';
 import type { Checkpoint, Reach, StreamMark } from '../../src/model/checkpoint.ts';
 import type { Attempt, Delivery, DeliveryId } from '../../src/model/delivery.ts';
 import type { Destination } from '../../src/model/destination.ts';
@@ -18,6 +19,7 @@ const RETRY_PAUSE_MS = 500;
 /** What a write is about, for faults and for checks at the moment it becomes durable. */
 export type WriteKind =
   | 'change'
+  | 'backfill'
   | 'leads'
   | 'lead removal'
   | 'checkpoint'
@@ -49,7 +51,9 @@ interface Write {
  * asked for, each whole or not at all; at first they are visible, a while later durable. One that cannot be
  * made waits, and those behind it too. A crash keeps what is durable and any number of the writes that follow.
  */
-export class SimulatedDatabase implements StateStorePort, DeliveryQueue, DestinationSettings, FireSource {
+export class SimulatedDatabase
+  implements StateStorePort, BackfillStorePort, DeliveryQueue, DestinationSettings, FireSource
+{
   readonly #options: DatabaseOptions;
   /** Durable; outlives the process. */
   readonly #disk: Tables;
@@ -156,6 +160,36 @@ export class SimulatedDatabase implements StateStorePort, DeliveryQueue, Destina
   async putCheckpoint(checkpoint: Checkpoint, reach: Reach): Promise<void> {
     await this.#write('checkpoint', (tables) => tables.putCheckpoint(checkpoint, reach));
     await this.flushed();
+  }
+
+  allBackfills(): Backfill[] {
+    return [...this.#visible.backfills.values()];
+  }
+
+  async putBackfill(backfill: Backfill): Promise<void> {
+    await this.#write('backfill', (tables) => tables.putBackfill(backfill));
+    await this.flushed();
+  }
+
+  putBackfillLeads(id: number, rows: readonly { leadId: string; state: Uint8Array }[]): Promise<void> {
+    return this.#write('backfill', (tables) => tables.putBackfillLeads(id, rows));
+  }
+
+  backfillLead(id: number, leadId: string): Uint8Array | undefined {
+    return this.#visible.backfillLeads.get(id)?.get(leadId);
+  }
+
+  backfillLeads(id: number, behind: string | null, countMax: number): string[] {
+    return this.#visible.backfillLeadIds(id, behind, countMax);
+  }
+
+  async removeBackfillLeads(keptId: number | null): Promise<number> {
+    let removed = 0;
+    await this.#write('backfill', (tables) => {
+      const count = tables.removeBackfillLeads(keptId);
+      if (tables === this.#visible) removed = count;
+    });
+    return removed;
   }
 
   commitFires(entries: readonly FireEntry[], reach: Reach | null): FireCommit {

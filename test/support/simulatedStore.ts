@@ -1,5 +1,6 @@
-import type { FireEntry, StateStorePort } from '../../src/engine/ports.ts';
+import type { BackfillStorePort, FireEntry, StateStorePort } from '../../src/engine/ports.ts';
 import type { EncodedLead, LeadKey } from '../../src/matcher/matcher.ts';
+import type { Backfill } from '../../src/model/backfill.ts';
 import type { Checkpoint, Reach, StreamMark } from '../../src/model/checkpoint.ts';
 import type { Fire } from '../../src/model/fire.ts';
 import type { LoggedChange, Trigger, TriggerChange } from '../../src/model/trigger.ts';
@@ -12,7 +13,7 @@ type Write = (tables: Tables) => void;
  * about: writes reach the disk in the order in which they are asked for, each whole or not at all. A crash
  * keeps a prefix of them.
  */
-export class SimulatedStore implements StateStorePort {
+export class SimulatedStore implements StateStorePort, BackfillStorePort {
   private readonly writes: Write[] = [];
   private readonly tables = new Tables();
   private changesAsked = 0;
@@ -74,6 +75,34 @@ export class SimulatedStore implements StateStorePort {
 
   putCheckpoint(checkpoint: Checkpoint, reach: Reach): Promise<void> {
     return this.make((tables) => tables.putCheckpoint(checkpoint, reach));
+  }
+
+  allBackfills(): Backfill[] {
+    return [...this.tables.backfills.values()];
+  }
+
+  putBackfill(backfill: Backfill): Promise<void> {
+    return this.make((tables) => tables.putBackfill(backfill));
+  }
+
+  putBackfillLeads(id: number, rows: readonly { leadId: string; state: Uint8Array }[]): Promise<void> {
+    return this.make((tables) => tables.putBackfillLeads(id, rows));
+  }
+
+  backfillLead(id: number, leadId: string): Uint8Array | undefined {
+    return this.tables.backfillLeads.get(id)?.get(leadId);
+  }
+
+  backfillLeads(id: number, behind: string | null, countMax: number): string[] {
+    return this.tables.backfillLeadIds(id, behind, countMax);
+  }
+
+  async removeBackfillLeads(keptId: number | null): Promise<number> {
+    let removed = 0;
+    await this.make((tables) => {
+      removed = tables.removeBackfillLeads(keptId);
+    });
+    return removed;
   }
 
   commitFires = (entries: readonly FireEntry[], reach: Reach | null) => {

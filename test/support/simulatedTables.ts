@@ -1,4 +1,5 @@
 import type { EncodedLead, LeadKey } from '../../src/matcher/matcher.ts';
+import type { Backfill } from '../../src/model/backfill.ts';
 import type { Checkpoint, Reach, StreamMark } from '../../src/model/checkpoint.ts';
 import type { Attempt, Delivery, DeliveryId } from '../../src/model/delivery.ts';
 import type { Destination } from '../../src/model/destination.ts';
@@ -18,6 +19,9 @@ export class Tables {
   readonly deletedSequences = new Map<string, Trigger>();
   readonly changes = new Map<number, TriggerChange>();
   readonly leads = new Map<string, EncodedLead>();
+  readonly backfills = new Map<string, Backfill>();
+  /** By number of the backfill, then by lead. */
+  readonly backfillLeads = new Map<number, ReadonlyMap<string, Uint8Array>>();
   readonly fires = new Map<FireId, { readonly fire: Fire; readonly deliveryIds: readonly DeliveryId[] }>();
   readonly deliveries = new Map<DeliveryId, Delivery>();
   /** What was set of destinations, by lane. */
@@ -36,6 +40,8 @@ export class Tables {
     for (const [key, row] of this.deletedSequences) copy.deletedSequences.set(key, row);
     for (const [key, row] of this.changes) copy.changes.set(key, row);
     for (const [key, row] of this.leads) copy.leads.set(key, row);
+    for (const [key, row] of this.backfills) copy.backfills.set(key, row);
+    for (const [key, rows] of this.backfillLeads) copy.backfillLeads.set(key, rows);
     for (const [key, row] of this.fires) copy.fires.set(key, row);
     for (const [key, row] of this.deliveries) copy.deliveries.set(key, row);
     for (const [key, row] of this.attempts) copy.attempts.set(key, row);
@@ -46,13 +52,15 @@ export class Tables {
   }
 
   recordChange(ordinal: number, change: TriggerChange, highWater: StreamMark | null): void {
-    const { before, after } = change;
+    const { before, after, backfill } = change;
     if (after !== null) {
       this.sequences.set(sequenceKey(after), after);
     } else if (before !== null) {
       this.sequences.delete(sequenceKey(before));
       this.deletedSequences.set(sequenceKey(before), before);
+      this.backfills.delete(sequenceKey(before));
     }
+    if (backfill !== undefined) this.backfills.set(backfillKey(backfill), backfill);
     if (highWater !== null) this.#raise({ position: change.position, stream: highWater });
     this.changes.set(ordinal, change);
     this.changesEver.push(change);
@@ -61,6 +69,34 @@ export class Tables {
   putLeads(rows: readonly EncodedLead[], reach: Reach): void {
     this.#raise(reach);
     for (const row of rows) this.leads.set(leadKey(row), row);
+  }
+
+  putBackfill(backfill: Backfill): void {
+    const key = backfillKey(backfill);
+    if (this.backfills.get(key)?.id === backfill.id) this.backfills.set(key, backfill);
+  }
+
+  putBackfillLeads(id: number, rows: readonly { leadId: string; state: Uint8Array }[]): void {
+    const before = this.backfillLeads.get(id) ?? new Map<string, Uint8Array>();
+    const added = rows.map(({ leadId, state }): [string, Uint8Array] => [leadId, state]);
+    this.backfillLeads.set(id, new Map([...before, ...added]));
+  }
+
+  /** Leads of a backfill behind one, at most so many, in the order of their ids. */
+  backfillLeadIds(id: number, behind: string | null, countMax: number): string[] {
+    const leadIds = [...(this.backfillLeads.get(id)?.keys() ?? [])].sort();
+    return leadIds.filter((leadId) => behind === null || leadId > behind).slice(0, countMax);
+  }
+
+  /** Returns how many leads that were: all of the others, since a backfill here has few. */
+  removeBackfillLeads(keptId: number | null): number {
+    let removed = 0;
+    for (const [id, rows] of this.backfillLeads) {
+      if (id === keptId) continue;
+      removed += rows.size;
+      this.backfillLeads.delete(id);
+    }
+    return removed;
   }
 
   removeLeads(keys: readonly LeadKey[]): void {
@@ -197,6 +233,10 @@ export class Tables {
     rows?.delete(id);
     if (rows?.size === 0) this.due.delete(lane);
   }
+}
+
+function backfillKey({ ou, sequenceId }: Backfill): string {
+  return sequenceKey({ ou, id: sequenceId });
 }
 
 export function sequenceKey({ ou, id }: { readonly ou: string; readonly id: string }): string {

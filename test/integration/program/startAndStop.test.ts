@@ -113,7 +113,8 @@ describe('a stop', () => {
         body: JSON.stringify({ events }),
       }).then((answer) => answer.status),
     );
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    // They go to the stream one after the other, so most of them are under way when the first is answered.
+    await Promise.race(requests);
     const stopped = program.stop();
     expect(new Set(await Promise.all(requests))).toEqual(new Set([202]));
     expect(await stopped).toBe(0);

@@ -40,6 +40,7 @@ describe('the life of a sequence', () => {
       active: true,
       refire: { mode: 'every', cooldown_seconds: null },
       max_fire_delay_seconds: null,
+      backfill: null,
       version: 1,
       created_at: '2026-01-01T00:00:00.000Z',
       updated_at: '2026-01-01T00:00:00.000Z',
@@ -115,6 +116,7 @@ describe.each(['PUT', 'PATCH'])('%s of a sequence', (method) => {
       email_message: null,
       refire: null,
       max_fire_delay_seconds: null,
+      backfill: null,
     };
     expect((await call(method, `/sequences/${id}`, { body })).json).toMatchObject({
       ...body,

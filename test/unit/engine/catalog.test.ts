@@ -28,6 +28,7 @@ function openCatalog(store: SimulatedStore, position: number, logger = recording
   const catalog = new Catalog({
     matcher: new Matcher(WIDE_LIMITS),
     store,
+    backfillStore: store,
     sequencesPerOuMax: 10,
     currentPosition: () => position,
     currentMark: () => null,
@@ -169,6 +170,7 @@ describe('milestone triggers', () => {
     const catalog = new Catalog({
       matcher: new Matcher(WIDE_LIMITS),
       store,
+      backfillStore: store,
       sequencesPerOuMax: 2,
       currentPosition: () => ++position,
       currentMark: () => null,
@@ -247,9 +249,11 @@ describe('milestone triggers', () => {
     await first.milestones.create(aMilestone());
     await first.milestones.update('acme', 'trg-1', (current) => ({ ...current, scoreThreshold: 50 }));
     const matcher = new Matcher(WIDE_LIMITS);
+    const crashed = store.crashedAfter(2);
     const second = new Catalog({
       matcher,
-      store: store.crashedAfter(2),
+      store: crashed,
+      backfillStore: crashed,
       sequencesPerOuMax: 10,
       currentPosition: () => 0,
       currentMark: () => null,

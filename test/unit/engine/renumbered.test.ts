@@ -34,6 +34,7 @@ function engineOn(store: SimulatedStore) {
   const catalog: Catalog = new Catalog({
     matcher,
     store,
+    backfillStore: store,
     sequencesPerOuMax: 10,
     currentPosition: () => engine.position,
     currentMark: () => engine.mark(),

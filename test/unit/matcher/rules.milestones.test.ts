@@ -257,7 +257,7 @@ describe('milestone triggers beside sequences', () => {
     expect(f.fires('A0=12 A1=13 A2=14')).toEqual(['t:A0']);
     // Settled are the events up to A1.
     expect(f.fires('A0.5=3')).toEqual([]);
-    expect(matcher.standingOf('ou', 'lead', 't')?.score).toBe(14);
+    expect(matcher.insight.scoreStanding('ou', 'lead', 't')?.score).toBe(14);
     expect(f.kinds('A0.6=3')).toEqual(['held']);
     expect(f.fires('A1.5=3')).toEqual(['t:A2 late']);
   });
@@ -270,10 +270,10 @@ describe('milestone triggers beside sequences', () => {
     f.outcomes('A500', 'awake');
     for (let round = 0; round < 3; round++) matcher.forgetSilent(100, matcher.silentBefore());
     expect([...matcher.leads()].map(({ leadId }) => leadId).sort()).toEqual(['awake', 'scored']);
-    expect(matcher.standingOf('ou', 'scored', 't')?.score).toBe(5);
-    expect(matcher.standingOf('ou', 'awake', 't')).toBeUndefined();
-    expect(matcher.standingOf('ou', 'nobody', 't')).toBeUndefined();
-    expect(matcher.standingOf('nowhere', 'scored', 't')).toBeUndefined();
+    expect(matcher.insight.scoreStanding('ou', 'scored', 't')?.score).toBe(5);
+    expect(matcher.insight.scoreStanding('ou', 'awake', 't')).toBeUndefined();
+    expect(matcher.insight.scoreStanding('ou', 'nobody', 't')).toBeUndefined();
+    expect(matcher.insight.scoreStanding('nowhere', 'scored', 't')).toBeUndefined();
   });
 
   it('leaves the encoding of a lead without a score as it was', () => {
@@ -292,7 +292,10 @@ describe('milestone triggers beside sequences', () => {
     const f = new Feed(matcher);
     f.outcomes('A0=5 A1=12');
     const remembering = matcher.encodeLead('ou', 'lead')!;
-    expect(matcher.standingOf('ou', 'lead', 't')).toEqual({ score: 12, lastFireMicros: micros(1) });
+    expect(matcher.insight.scoreStanding('ou', 'lead', 't')).toEqual({
+      score: 12,
+      lastFireMicros: micros(1),
+    });
     matcher.removeMilestone('ou', 't');
     const forgetful = matcher.encodeLead('ou', 'lead')!;
     expect(forgetful.length).toBeLessThan(remembering.length);

@@ -104,7 +104,7 @@ describe('milestone triggers on disk', () => {
     // The score is that of the newest event, and the last crossing that fired was less than two hours before.
     const last = milestones.lead.events.at(-1)!;
     const again = { ...last, id: 'e9', timeMicros: last.timeMicros + 1, streamSequence: 9, score: 100 };
-    expect(loaded.standingOf('ou', 'ada', 'trg-1')?.score).toBe(7.5);
+    expect(loaded.insight.scoreStanding('ou', 'ada', 'trg-1')?.score).toBe(7.5);
     expect(loaded.apply(again)).toMatchObject({ kind: 'held', crossings: [{ suppressed: 'cooldown' }] });
   });
 });
