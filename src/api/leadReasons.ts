@@ -50,8 +50,11 @@ function policyReasons(sequence: Sequence, { lastFireMicros, nowMicros }: LeadSt
 }
 
 function heldReasons(sequence: Sequence, standing: LeadStanding): readonly string[] {
-  const { horizon, filled, holdsAny } = standing;
+  const { horizon, filled, holdsAny, ranOut, missing } = standing;
   if (!holdsAny) return ['No event of the types that the sequence lists is held.'];
+  if (filled.length === 0 && ranOut === null && horizon === null) {
+    return [`No event fills the first step; it waits for ${inWords(sequence, missing)}.`];
+  }
   const usedUp =
     horizon === null ? [] : [`Events up to ${formatMicros(horizon.timeMicros)} were used by a completion.`];
   return [
@@ -73,9 +76,14 @@ function orderReasons({ cameTooEarly, filled, missing }: LeadStanding): readonly
   return [`${missing[0]} came before ${last.type}.`];
 }
 
-function waitingFor({ ordered, eventTypes }: Sequence, { missing, untilMicros }: LeadStanding): string {
+function inWords({ ordered }: Sequence, missing: readonly string[]): string {
+  return missing.join(ordered ? ', then ' : ', ');
+}
+
+function waitingFor(sequence: Sequence, { missing, untilMicros }: LeadStanding): string {
+  const { ordered, eventTypes } = sequence;
   const until = formatMicros(untilMicros ?? 0);
-  if (missing.length > 0) return `It waits for ${missing.join(ordered ? ', then ' : ', ')}, until ${until}.`;
+  if (missing.length > 0) return `It waits for ${inWords(sequence, missing)}, until ${until}.`;
   const labels = labelsOf(eventTypes);
   const last = ordered ? (labels.at(-1) ?? '') : labels.join(' or ');
   return `All steps were filled before the sequence was created, changed or activated; it waits for another ${last}, until ${until}.`;

@@ -59,6 +59,12 @@ const CASES: readonly (readonly [string, object, LeadStanding, readonly string[]
     ['buy came before view.', `It waits for buy, until ${shown(31)}.`],
   ],
   [
+    'has no event for the first step, but for a later one',
+    { ordered: true },
+    { ...NOTHING_HELD, holdsAny: true },
+    ['No event fills the first step; it waits for view, then buy.'],
+  ],
+  [
     'has run out of its window',
     {},
     { ...NOTHING_HELD, holdsAny: true, ranOut: event('view', 1, 1) },
