@@ -204,12 +204,13 @@ export interface RedeliveryPort {
     | ({ readonly ok: true } & Redelivered)
     | { readonly ok: false; readonly reason: 'not_found' | 'unknown_cursor' }
   >;
-  /** Sends a marked sample to where the sequence sends its fires. `nowhere`: it has no webhook and no emails. */
+  /** Sends a marked sample the way of a fire, or finds the one with the id. `nowhere`: there is no webhook and no email. */
   sendSample(
     ou: OuId,
     id: SequenceId,
+    fireId: FireId,
   ): Promise<
-    | { readonly ok: true; readonly fireId: FireId; readonly deliveries: readonly Delivery[] }
+    | { readonly ok: true; readonly deliveries: readonly Delivery[] }
     | { readonly ok: false; readonly reason: 'not_found' | 'nowhere' }
   >;
 }

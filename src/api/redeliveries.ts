@@ -4,6 +4,7 @@ import { type Route, route } from './endpoint.ts';
 import type { ApiPorts } from './ports.ts';
 import { invalid, notFound, Problem, requireOrder } from './problem.ts';
 import * as contract from './redeliveryContract.ts';
+import { freshIdOf } from './request.ts';
 
 const MICROS_PER_MS = 1_000;
 
@@ -28,11 +29,12 @@ export function redeliveryRoutes({ redelivery }: Pick<ApiPorts, 'redelivery'>): 
     ),
 
     ...[contract.sendSample, contract.sendTriggerSample].map((endpoint) =>
-      route(endpoint, async ({ ou, id }) => {
+      route(endpoint, async ({ ou, id, context }) => {
         const { what } = checkedKind(endpoint, id);
-        const result = await redelivery.sendSample(ou, id);
+        const fireId = `sample-${freshIdOf(context)}`;
+        const result = await redelivery.sendSample(ou, id, fireId);
         if (!result.ok) throw sampleRefusal(result.reason, what);
-        return { fire_id: result.fireId, deliveries: result.deliveries.map(deliveryView) };
+        return { fire_id: fireId, deliveries: result.deliveries.map(deliveryView) };
       }),
     ),
   ];

@@ -41,6 +41,11 @@ export function freshIdOf(context: ApiContext): string {
   return freshId;
 }
 
+/** What the answer is written to; undefined where the app is asked without a server. */
+export function outgoingOf(context: ApiContext): ServerResponse | undefined {
+  return (context.env as ApiEnv['Bindings'] | undefined)?.outgoing;
+}
+
 /** The text of the bearer token; undefined where the header is none or has another form. */
 export function bearerOf(context: ApiContext): string | undefined {
   return /^bearer +(\S+) *$/i.exec(context.req.header('authorization') ?? '')?.[1];

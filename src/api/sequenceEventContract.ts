@@ -10,6 +10,7 @@ import {
 } from './commonSchema.ts';
 import { DELIVERY_EXAMPLE, deliverySummary } from './deliveryContract.ts';
 import { endpoint, type Shown } from './endpoint.ts';
+import { EXPORTS_PER_OU_MAX } from './exportTurns.ts';
 import { exactObject } from './validation.ts';
 
 export const matchedEvent = z
@@ -116,6 +117,9 @@ export const exportFires = endpoint({
   description: `All that the filters let through, newest first, as RFC 4180 in UTF-8. The first row names the columns: ${EXPORT_COLUMNS.map((name) => `\`${name}\``).join(', ')}. \`event_types\` and \`event_ids\` are in the same order, with \` > \` between them; a \`>\` or \`\\\` of their own has a \`\\\` before it. So that a spreadsheet computes nothing, a cell that would begin a formula there (=, +, -, @, also behind white space, a tab or a line break) or that begins with an apostrophe gets an apostrophe before it: a program takes the first character from every cell that begins with one. An export that cannot be finished ends with a broken connection.`,
   query: fireFilters,
   answer: { status: 200, description: 'The file.', contentType: 'text/csv' },
+  problems: {
+    429: `The token has made more requests than it may make in a second, or the organizational unit has ${EXPORTS_PER_OU_MAX} exports under way, as many as it may have; try again after Retry-After.`,
+  },
   example: { query: { from: '2026-03-01T00:00:00Z' }, answer: null },
 });
 

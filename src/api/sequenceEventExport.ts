@@ -1,10 +1,11 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { finished } from 'node:stream';
 import type { OuId } from '../model/event.ts';
 import { formatMicros } from '../model/time.ts';
 import { csvList, csvRow } from './csv.ts';
 import { plainRoute, type Route } from './endpoint.ts';
+import { ExportTurns } from './exportTurns.ts';
 import type { ApiPorts, FireFilters, FireHistoryPort, FireWithDeliveries, LoggerPort } from './ports.ts';
-import { type ApiContext, readQuery } from './request.ts';
+import { type ApiContext, outgoingOf, readQuery } from './request.ts';
 import { EXPORT_COLUMNS, exportFires, fireFilters } from './sequenceEventContract.ts';
 import { filtersOf, overallState } from './sequenceEvents.ts';
 
@@ -16,13 +17,17 @@ export function sequenceEventExportRoutes({
   fires,
   logger,
 }: Pick<ApiPorts, 'fires' | 'logger'>): readonly Route[] {
+  const turns = new ExportTurns();
   return [
     plainRoute(exportFires, async (context) => {
       const { ou } = context.var;
-      const portions = portionsOf(fires, ou, filtersOf(readQuery(context, fireFilters)));
+      const portions = portionsOf(fires, ou, filtersOf(readQuery(context, fireFilters)), turns);
       // Read before the answer begins, while there can be another one.
       const first = await portions.next();
-      return context.body(streamOf(first, portions, context, logger), 200, {
+      const outgoing = outgoingOf(context);
+      // Also where nobody reads the body: of an answer to HEAD, or when the client is gone already.
+      if (outgoing !== undefined) finished(outgoing, () => void portions.return(undefined));
+      return context.body(streamOf(first, portions, turns, context, logger), 200, {
         'content-type': 'text/csv; charset=utf-8; header=present',
         'content-disposition': 'attachment; filename="sequence-events.csv"',
       });
@@ -33,21 +38,33 @@ export function sequenceEventExportRoutes({
 /**
  * The text of the file, a few rows each time. Every portion is looked up anew behind the place of the last: a read
  * that stayed open for as long as a client takes would keep the store from using its free pages again.
+ *
+ * The first portion throws a 429 where the OU has too many exports under way; this one counts until it ends or returns.
  */
-async function* portionsOf(fires: FireHistoryPort, ou: OuId, filters: FireFilters): AsyncGenerator<string> {
-  let text = csvRow(EXPORT_COLUMNS);
-  let next = null;
-  do {
-    const portion: Awaited<ReturnType<FireHistoryPort['readFires']>> = await fires.readFires(
-      ou,
-      filters,
-      next,
-      PORTION_ROWS,
-    );
-    yield text + portion.fires.map(rowOf).join('');
-    text = '';
-    next = portion.next;
-  } while (next !== null);
+async function* portionsOf(
+  fires: FireHistoryPort,
+  ou: OuId,
+  filters: FireFilters,
+  turns: ExportTurns,
+): AsyncGenerator<string> {
+  turns.begin(ou);
+  try {
+    let text = csvRow(EXPORT_COLUMNS);
+    let next = null;
+    do {
+      const portion: Awaited<ReturnType<FireHistoryPort['readFires']>> = await fires.readFires(
+        ou,
+        filters,
+        next,
+        PORTION_ROWS,
+      );
+      yield text + portion.fires.map(rowOf).join('');
+      text = '';
+      next = portion.next;
+    } while (next !== null);
+  } finally {
+    turns.end(ou);
+  }
 }
 
 function rowOf({ fire, deliveries }: FireWithDeliveries): string {
@@ -73,6 +90,7 @@ function rowOf({ fire, deliveries }: FireWithDeliveries): string {
 function streamOf(
   first: IteratorResult<string>,
   portions: AsyncGenerator<string>,
+  turns: ExportTurns,
   context: ApiContext,
   logger: LoggerPort,
 ): ReadableStream<Uint8Array> {
@@ -82,8 +100,7 @@ function streamOf(
   return new ReadableStream(
     {
       pull: async (controller) => {
-        // Others have their turn between two portions, also where the client takes them at once.
-        await nextTurn();
+        await turns.next();
         try {
           portion ??= await portions.next();
           if (isCancelled) return;
@@ -94,7 +111,7 @@ function streamOf(
           const { method, path } = context.req;
           logger.error({ err: error, method, path }, 'an export broke off');
           // Told of an error, the adapter of the server would write it to the console, with its stack.
-          context.env.outgoing.destroy();
+          outgoingOf(context)?.destroy();
         }
       },
       cancel: () => {

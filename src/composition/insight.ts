@@ -1,32 +1,37 @@
 import type { InsightPort } from '../api/ports.ts';
 import { ProgressReader } from '../engine/progress.ts';
+import type { Sequence } from '../model/sequence.ts';
 import type { AsOf } from '../model/standing.ts';
 import type { Core } from './core.ts';
 
+const NOT_IN_FORCE = { unavailable: 'this version of the sequence is not in force yet' };
+
 /** How far leads are, as the API asks for it. */
-export function insightPort({
-  matcher,
-  engine,
-  catalog,
-}: Pick<Core, 'matcher' | 'engine' | 'catalog'>): InsightPort {
+export function insightPort(core: Pick<Core, 'catalog' | 'matcher' | 'engine'>): InsightPort {
+  const { catalog, matcher, engine } = core;
+  const { backfills } = catalog;
   const asOf = (): AsOf => ({ position: engine.position, clockMicros: matcher.clockMicros });
   const reader = new ProgressReader(matcher.insight, asOf);
+  /** In a replay the matcher may have an earlier version than the one that users see, and leads stand as of then. */
+  const isInForce = ({ ou, id, version }: Sequence): boolean =>
+    catalog.effectiveSequence(ou, id)?.version === version;
   return {
     progress: async (sequence) => {
-      const { backfills } = catalog;
+      if (!isInForce(sequence)) return NOT_IN_FORCE;
       if (backfills.isMerging(sequence.ou) && !(await backfills.settled(sequence.ou))) {
         return { unavailable: 'a backfill is being added to the leads' };
       }
       const progress = await reader.read(sequence);
       if (progress === 'busy') return { unavailable: 'too many sequences are being counted' };
-      if (progress === 'not_in_force') return { unavailable: 'the sequence is not in force yet' };
+      if (progress === 'not_in_force') return NOT_IN_FORCE;
       return progress;
     },
-    leadStanding: ({ ou, id }, leadId) => {
-      catalog.backfills.catchUp(ou, leadId);
+    leadStanding: (sequence, leadId) => {
+      if (!isInForce(sequence)) return NOT_IN_FORCE;
+      const { ou, id } = sequence;
+      backfills.catchUp(ou, leadId);
       const standing = matcher.insight.leadStanding(ou, leadId, id);
-      if (standing === undefined) return { unavailable: 'the sequence is not in force yet' };
-      return { standing, asOf: asOf() };
+      return standing === undefined ? NOT_IN_FORCE : { standing, asOf: asOf() };
     },
   };
 }

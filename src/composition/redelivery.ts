@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import type { RedeliveryPort } from '../api/ports.ts';
 import type { Config } from '../config/schema.ts';
-import type { Fire } from '../model/fire.ts';
+import type { Fire, FireId } from '../model/fire.ts';
 import { labelsOf, stepsOf } from '../model/step.ts';
 import { isMilestone, type Trigger } from '../model/trigger.ts';
 import { planDeliveries } from '../outbox/plan.ts';
@@ -49,11 +48,13 @@ export function redeliveryPort(config: Config, core: Core): RedeliveryPort {
       };
     },
 
-    sendSample: async (ou, sequenceId) => {
+    sendSample: async (ou, sequenceId, fireId) => {
+      const sent = fires.deliveriesOf(ou, fireId);
+      if (sent.length > 0) return { ok: true, deliveries: sent };
       const trigger = catalog.trigger(ou, sequenceId);
       if (trigger === undefined) return { ok: false, reason: 'not_found' };
       const nowMs = Date.now();
-      const fire = sampleFire(trigger, nowMs);
+      const fire = sampleFire(trigger, fireId, nowMs);
       const planned = planDeliveries(fire, trigger, {
         emailConfigured: config.smtpUrl !== null,
         pauseReason: (destination) => outbox.heldReason(destination),
@@ -61,7 +62,7 @@ export function redeliveryPort(config: Config, core: Core): RedeliveryPort {
       });
       if (planned.length === 0) return { ok: false, reason: 'nowhere' };
       outbox.wake(await fires.commitFires([{ fire, deliveries: planned }]).flushed);
-      return { ok: true, fireId: fire.id, deliveries: planned };
+      return { ok: true, deliveries: planned };
     },
   };
 }
@@ -84,13 +85,13 @@ export function takeAlong(core: Core, before: Trigger | undefined, after: Trigge
 const SAMPLE_TYPE = 'sample_event';
 
 /** A fire that no lead has caused: each step a second after the one before, the last one now. */
-function sampleFire(trigger: Trigger, nowMs: number): Fire {
+function sampleFire(trigger: Trigger, id: FireId, nowMs: number): Fire {
   const { ou, id: sequenceId, name, version } = trigger;
   const eventTypes = isMilestone(trigger) ? [trigger.eventType ?? SAMPLE_TYPE] : trigger.eventTypes;
   const steps = stepsOf(eventTypes);
   const timeMicros = (index: number) => (nowMs - (steps.length - 1 - index) * 1000) * 1000;
   return {
-    id: `sample-${randomUUID()}`,
+    id,
     ou,
     sequenceId,
     sequenceName: name,

@@ -103,6 +103,15 @@ export class LeadLog extends EventBlock {
     return -1;
   }
 
+  /** Number of types present; of an indexed log alone, as `types`. */
+  get typeCount(): number {
+    return this.index!.typeCount;
+  }
+
+  types(): Iterable<number> {
+    return this.index!.types();
+  }
+
   /** Position of the event with a stream sequence, which the log holds; near the end, where late events go. */
   positionOf(streamSequence: number): number {
     let position = this.length - 1;

@@ -9,6 +9,10 @@ export class LogIndex {
   private readonly positionsByType = new Map<number, number[]>();
   private readonly countByIdHash = new Map<number, number>();
 
+  get typeCount(): number {
+    return this.positionsByType.size;
+  }
+
   /** The types present. */
   types(): Iterable<number> {
     return this.positionsByType.keys();

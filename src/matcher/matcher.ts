@@ -62,8 +62,7 @@ export class Matcher {
   private heldEventCountValue = 0;
 
   /**
-   * @param hashSeed of the hash tables. It changes no result; a random one keeps ids that collide by chance from
-   *   doing so after every start.
+   * @param hashSeed of the hash tables. It changes no result; where it is random, nobody can choose ids that collide.
    */
   constructor(limits: MatcherLimits, hashSeed = 0) {
     this.limits = limits;

@@ -3,33 +3,23 @@ import { createInbox, headers, type Msg, type NatsConnection } from 'nats';
 /** Told once: null when the message is stored, else why not, in a few words. */
 export type Settle = (failure: string | null) => void;
 
-interface Awaited {
-  readonly sentMs: number;
-  readonly settle: Settle;
-}
-
-/** How often the oldest message under way is looked at, as a share of the time that it may take. */
-const LOOKS_PER_TIMEOUT = 10;
 /** What the server answers for a subject that nobody takes. */
 const NO_RESPONDERS = 503;
 
 /**
- * Sends messages to JetStream and hears which of them are stored: one subscription and one timer for all that are
- * under way. The client's own `publish` makes a timer, an error with its stack and several promises for each
- * message, which took half of the time of ingesting a batch.
+ * Sends messages to JetStream and hears which of them are stored, all by one subscription. The client's own `publish`
+ * makes a timer, an error with its stack and several promises for each message, which took half of the time of
+ * ingesting a batch. How long an answer may take is the caller's to say.
  */
 export class Acknowledgements {
   readonly #nats: NatsConnection;
-  readonly #timeoutMs: number;
   readonly #inbox: string;
-  /** By the last token of the subject that the answer comes on; the oldest first. */
-  readonly #awaited = new Map<string, Awaited>();
+  /** By the last token of the subject that the answer comes on. */
+  readonly #awaited = new Map<string, Settle>();
   #sent = 0;
-  #timer: NodeJS.Timeout | undefined;
 
-  constructor(nats: NatsConnection, timeoutMs: number) {
+  constructor(nats: NatsConnection) {
     this.#nats = nats;
-    this.#timeoutMs = timeoutMs;
     this.#inbox = `${createInbox()}.`;
     nats.subscribe(`${this.#inbox}*`, {
       callback: (error, message) => {
@@ -41,39 +31,30 @@ export class Acknowledgements {
   /**
    * Sends a message, which the stream stores once for each message id. `settle` is not called before this returns.
    *
+   * @returns what `forget` takes
    * @throws NatsError when the connection is closed
    */
-  send(subject: string, data: Uint8Array, messageId: string, settle: Settle): void {
+  send(subject: string, data: Uint8Array, messageId: string, settle: Settle): string {
     const token = (this.#sent++).toString(36);
     const fields = headers();
     fields.set('Nats-Msg-Id', messageId);
     this.#nats.publish(subject, data, { headers: fields, reply: this.#inbox + token });
-    this.#awaited.set(token, { sentMs: performance.now(), settle });
-    this.#timer ??= this.#watch();
+    this.#awaited.set(token, settle);
+    return token;
+  }
+
+  /** Waits for the answer no more: `settle` is not called. */
+  forget(token: string): void {
+    this.#awaited.delete(token);
   }
 
   #hear(message: Msg): void {
     const token = message.subject.slice(this.#inbox.length);
-    const awaited = this.#awaited.get(token);
+    const settle = this.#awaited.get(token);
     // One that comes too late is nobody's any more.
-    if (awaited === undefined) return;
+    if (settle === undefined) return;
     this.#awaited.delete(token);
-    awaited.settle(failureOf(message));
-  }
-
-  #watch(): NodeJS.Timeout {
-    return setInterval(() => this.#giveUpOld(), this.#timeoutMs / LOOKS_PER_TIMEOUT).unref();
-  }
-
-  #giveUpOld(): void {
-    const sinceMs = performance.now() - this.#timeoutMs;
-    for (const [token, { sentMs, settle }] of this.#awaited) {
-      if (sentMs > sinceMs) return;
-      this.#awaited.delete(token);
-      settle('JetStream did not answer in time');
-    }
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    settle(failureOf(message));
   }
 }
 

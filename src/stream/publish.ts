@@ -24,7 +24,10 @@ export type PublishResult =
 const WINDOW = 256;
 /** Events of all calls that wait or are under way. */
 const EVENTS_MAX = 20_000;
+/** From the call on: whoever waits for JetStream is told in time that it is in vain, however many others wait too. */
 const TIMEOUT_MS = 5_000;
+/** Calls that came within so long of each other are given up together, instead of sending one for the rest of its time. */
+const TOGETHER_MS = 100;
 
 const encoder = new TextEncoder();
 
@@ -35,7 +38,10 @@ interface Batch {
   readonly events: readonly EventToPublish[];
   /** Index of the next event to send. */
   next: number;
-  underWay: number;
+  /** Of the messages that are sent and not acknowledged. */
+  readonly underWay: Set<string>;
+  /** By the clock of `performance`. */
+  readonly deadlineMs: number;
   /** The first reason why one was not stored; the rest is not sent then. */
   failure: string | null;
   readonly resolve: (result: PublishResult) => void;
@@ -48,6 +54,9 @@ export class EventPublisher {
   readonly #connection: () => Readiness;
   /** Those with events to send, the one whose turn it is first. */
   readonly #batches: Batch[] = [];
+  /** All that have no result yet, the oldest first. */
+  readonly #unfinished = new Set<Batch>();
+  #timer: NodeJS.Timeout | undefined;
   #underWay = 0;
   #held = 0;
 
@@ -57,7 +66,7 @@ export class EventPublisher {
     eventsSubject: string,
     connection: () => Readiness = () => ({ ready: true }),
   ) {
-    this.#acknowledgements = new Acknowledgements(nats, TIMEOUT_MS);
+    this.#acknowledgements = new Acknowledgements(nats);
     this.#eventsSubject = eventsSubject;
     this.#connection = connection;
   }
@@ -77,7 +86,12 @@ export class EventPublisher {
     this.#held += events.length;
     const result = await new Promise<PublishResult>((resolve) => {
       const subject = subjectOfOu(this.#eventsSubject, ou);
-      this.#batches.push({ ou, subject, events, next: 0, underWay: 0, failure: null, resolve });
+      const deadlineMs = performance.now() + TIMEOUT_MS;
+      const underWay = new Set<string>();
+      const batch = { ou, subject, events, next: 0, underWay, deadlineMs, failure: null, resolve };
+      this.#unfinished.add(batch);
+      this.#timer ??= this.#watch(TIMEOUT_MS);
+      this.#batches.push(batch);
       this.#sendInTurn();
     });
     this.#held -= events.length;
@@ -90,7 +104,7 @@ export class EventPublisher {
       if (batch === undefined) return;
       this.#sendNext(batch);
       if (batch.failure === null && batch.next < batch.events.length) this.#batches.push(batch);
-      else if (batch.underWay === 0) finish(batch);
+      else if (batch.underWay.size === 0) this.#finish(batch);
     }
   }
 
@@ -102,29 +116,55 @@ export class EventPublisher {
     const event = batch.events[batch.next++]!;
     const messageId = eventMessageId(batch.ou, event.leadId, event.id);
     try {
-      this.#acknowledgements.send(batch.subject, encodeEvent(event), messageId, (failure) =>
-        this.#settle(batch, failure),
+      const token = this.#acknowledgements.send(batch.subject, encodeEvent(event), messageId, (failure) =>
+        this.#settle(batch, token, failure),
       );
+      batch.underWay.add(token);
+      this.#underWay++;
     } catch (error) {
       batch.failure = reasonOf(error);
-      return;
     }
-    batch.underWay++;
-    this.#underWay++;
   }
 
-  #settle(batch: Batch, failure: string | null): void {
-    batch.underWay--;
+  #settle(batch: Batch, token: string, failure: string | null): void {
+    batch.underWay.delete(token);
     this.#underWay--;
     batch.failure ??= failure;
     const isAllSent = batch.failure !== null || batch.next === batch.events.length;
-    if (isAllSent && batch.underWay === 0 && !this.#batches.includes(batch)) finish(batch);
+    if (isAllSent && batch.underWay.size === 0 && !this.#batches.includes(batch)) this.#finish(batch);
     this.#sendInTurn();
   }
-}
 
-function finish({ failure, resolve }: Batch): void {
-  resolve(failure === null ? { stored: true } : { stored: false, reason: failure });
+  #finish(batch: Batch): void {
+    this.#unfinished.delete(batch);
+    const { failure, resolve } = batch;
+    resolve(failure === null ? { stored: true } : { stored: false, reason: failure });
+  }
+
+  #watch(delayMs: number): NodeJS.Timeout {
+    return setTimeout(() => this.#giveUpLate(), delayMs).unref();
+  }
+
+  /** Ends the batches whose time is over, those that wait for their turn too, and looks again when the next one's is. */
+  #giveUpLate(): void {
+    this.#timer = undefined;
+    for (const batch of this.#unfinished) {
+      const leftMs = batch.deadlineMs - performance.now();
+      if (leftMs > TOGETHER_MS) {
+        this.#timer = this.#watch(leftMs);
+        break;
+      }
+      this.#giveUp(batch);
+    }
+    this.#sendInTurn();
+  }
+
+  #giveUp(batch: Batch): void {
+    batch.failure ??= 'JetStream did not answer in time';
+    for (const token of batch.underWay) this.#acknowledgements.forget(token);
+    this.#underWay -= batch.underWay.size;
+    this.#finish(batch);
+  }
 }
 
 function encodeEvent(event: EventToPublish): Uint8Array {

@@ -61,6 +61,8 @@ export interface World extends InsightWorld {
   /** How many deliveries are taken by one call. */
   redeliveredMax: number;
   readonly redeliveries: RedeliverQuery[];
+  /** By fire id. */
+  readonly samples: Map<string, readonly Delivery[]>;
   readonly log: LogLine[];
 }
 
@@ -129,6 +131,7 @@ export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts
     obstacles: new Map(),
     redeliveredMax: 10_000,
     redeliveries: [],
+    samples: new Map(),
     simulations: [],
     standings: new Map(),
     log: [],
@@ -379,18 +382,20 @@ function memoryRedelivery(world: World): RedeliveryPort {
         after: end < found.length ? `cursor-${end}` : null,
       };
     },
-    sendSample: async (ou, id) => {
+    sendSample: async (ou, id, fireId) => {
+      const sent = world.samples.get(fireId);
+      if (sent !== undefined) return { ok: true, deliveries: sent };
       const trigger = triggerOf(ou, id);
       if (trigger === undefined) return { ok: false, reason: 'not_found' };
       const { webhookUrl, emails } = trigger;
       if (webhookUrl === null && emails.length === 0) return { ok: false, reason: 'nowhere' };
-      const fireId = 'fire-sample';
       const common = { ou, fireId, sequenceId: id, createdAtMs: world.nowMs, dueAtMs: world.nowMs };
       const deliveries = [
         ...(webhookUrl === null ? [] : [aDelivery({ ...common, destination: webhookUrl })]),
         ...emails.map((destination) => aDelivery({ ...common, channel: 'email', destination })),
       ];
-      return { ok: true, fireId, deliveries };
+      world.samples.set(fireId, deliveries);
+      return { ok: true, deliveries };
     },
   };
 }

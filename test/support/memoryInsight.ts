@@ -70,7 +70,7 @@ function reportOf({ eventTypes }: Sequence, input: SimulationInput): SimulationR
 
 export function memoryInsight(world: InsightWorld): InsightPort {
   const asOf = { position: 7, clockMicros: MARCH_MICROS };
-  const unavailable = { unavailable: 'the sequence is not in force yet' };
+  const unavailable = { unavailable: 'this version of the sequence is not in force yet' };
   return {
     progress: async ({ eventTypes }) => {
       if (!world.catalogAvailable) return unavailable;

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createApp } from '../../../src/api/app.ts';
 import type { FireHistoryPort } from '../../../src/api/ports.ts';
 import { type HttpServer, serveHttp } from '../../../src/api/server.ts';
-import { aFire, memoryPorts, TOKEN_ONE } from '../../support/api.ts';
+import { aFire, memoryPorts, TOKEN_ONE, TOKEN_TWO } from '../../support/api.ts';
 import { waitFor } from '../../support/nats.ts';
 
 const HOST = '127.0.0.1';
@@ -44,14 +44,22 @@ async function listen({
   return { state, world };
 }
 
-function ask(method = 'GET'): Promise<IncomingMessage> {
-  const headers = { authorization: `Bearer ${TOKEN_ONE}` };
+function ask(method = 'GET', token = TOKEN_ONE): Promise<IncomingMessage> {
+  const headers = { authorization: `Bearer ${token}` };
   return new Promise((resolve, reject) => {
     const target = { host: HOST, port: server.port, path: '/sequence-events/export', method, headers };
     httpRequest({ ...target, agent: false }, resolve)
       .on('error', reject)
       .end();
   });
+}
+
+/** Takes an answer to its end, or to where it breaks off. Resolves to its status. */
+async function statusOf(asked: Promise<IncomingMessage>): Promise<number | undefined> {
+  const answer = await asked;
+  answer.resume();
+  await new Promise((resolve) => answer.once('end', resolve).once('error', resolve));
+  return answer.statusCode;
 }
 
 /** Resolves once nothing more is read for a while, with how many portions were. */
@@ -147,5 +155,63 @@ describe('an export over HTTP', () => {
       'attachment; filename="sequence-events.csv"',
       1,
     ]);
+  });
+
+  it('is one of at most four at a time in an organizational unit, whether their clients take them or not', async () => {
+    const { state } = await listen();
+    const answers = await Promise.all([ask(), ask(), ask(), ask()]);
+    await whenStill(state);
+    const refused = await ask();
+    expect([refused.statusCode, refused.headers['retry-after']]).toEqual([429, '5']);
+    expect(JSON.parse((await refused.toArray()).join('')).detail).toMatch(/^4 exports .* are under way/);
+    const other = await ask('GET', TOKEN_TWO);
+    expect(other.statusCode).toBe(200);
+    for (const answer of [...answers.slice(1), other]) answer.destroy();
+    const again = [];
+    for (let free = 0; free < 3; free += 1) {
+      again.push(
+        await waitFor('a place', async () => {
+          const answer = await ask();
+          return answer.statusCode === 200 ? answer : undefined;
+        }),
+      );
+    }
+    expect(await statusOf(ask())).toBe(429);
+    for (const answer of [...answers, ...again]) answer.destroy();
+  });
+
+  it.each([
+    ['arrives whole', 'GET', { portions: 2 }, 200],
+    ['has no body', 'HEAD', {}, 200],
+    ['cannot be begun', 'GET', { failAt: 1 }, 500],
+    ['breaks off', 'GET', { failAt: 2 }, 200],
+  ])('makes room for another when it %s', async (_how, method, source, status) => {
+    vi.spyOn(console, 'error').mockReturnValue();
+    const { state } = await listen(source);
+    for (let time = 0; time < 10; time += 1) {
+      state.read = 0;
+      expect(await waitFor('an answer', () => statusOf(ask(method)))).toBe(status);
+    }
+    vi.restoreAllMocks();
+  });
+
+  it('reads a portion in a turn of the event loop, however many clients take theirs at once', async () => {
+    const { state } = await listen({ leadBytes: 10 });
+    let readBefore = 0;
+    let readInTurnMax = 0;
+    let isEnded = false;
+    const watch = (): void => {
+      readInTurnMax = Math.max(readInTurnMax, state.read - readBefore);
+      readBefore = state.read;
+      if (!isEnded) setImmediate(watch);
+    };
+    const answers = await Promise.all([ask(), ask(), ask(), ask()]);
+    readBefore = state.read;
+    watch();
+    for (const answer of answers) answer.resume();
+    await waitFor('many portions', () => state.read > 1_000);
+    isEnded = true;
+    for (const answer of answers) answer.destroy();
+    expect(readInTurnMax).toBe(1);
   });
 });

@@ -1,19 +1,25 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { runTokens } from '../../../src/cli/tokens.ts';
+import { AnswerRows } from '../../../src/store/answerRows.ts';
+import { openEnvironment } from '../../../src/store/environment.ts';
 import { MINIMAL_SEQUENCE, toAnswer } from '../../support/api.ts';
 import { waitFor } from '../../support/nats.ts';
 import { type RunningProgram, startProgram, TOKEN, temporaryDataDir } from '../../support/program.ts';
+import { type Receiver, startReceiver } from '../../support/receivers.ts';
 
 const ROUNDS = 5;
 const REQUESTS = 12;
 
 let program: RunningProgram | undefined;
 let dataDir: ReturnType<typeof temporaryDataDir> | undefined;
+let receiver: Receiver | undefined;
 
 afterEach(async () => {
   await program?.kill();
+  await receiver?.close();
   dataDir?.remove();
   program = undefined;
+  receiver = undefined;
 });
 
 async function start(env: Readonly<Record<string, string>> = {}): Promise<RunningProgram> {
@@ -45,6 +51,19 @@ async function command(...args: string[]): Promise<string> {
   const output = { out: (text: string) => void lines.push(text), err: () => {} };
   expect(await runTokens(args, output, () => dataDir?.path ?? '')).toBe(0);
   return lines.join('\n');
+}
+
+/** Leaves of each request with an Idempotency-Key what a crash before its answer leaves. */
+async function forgetAnswers(): Promise<void> {
+  const environment = openEnvironment(dataDir?.path ?? '');
+  const rows = new AnswerRows(environment);
+  for (const tokenId of rows.tokens()) {
+    for (const [, , key] of [...environment.table('answer_times').getKeys({ start: [tokenId] })]) {
+      const place = { tokenId, key: String(key) };
+      await environment.write(() => rows.put(place, { ...rows.get(place)!, sealed: null }));
+    }
+  }
+  await environment.close();
 }
 
 describe('tokens of a running program', () => {
@@ -170,5 +189,29 @@ describe('a request with an Idempotency-Key', () => {
     const names = sequences.map(({ name }) => name).sort();
     expect(names).toEqual([...answered.keys()].sort());
     expect(names).toHaveLength(ROUNDS * REQUESTS);
+  });
+
+  it('has sent one sample when nobody saw its answer, and finds it, wherever samples go by then', async () => {
+    receiver = await startReceiver();
+    let running = await start();
+    const body = { ...MINIMAL_SEQUENCE, webhook_url: `${receiver.url}/hook` };
+    const path = `/sequences/${(await ask(running, 'POST', '/sequences', { body })).json.id}`;
+    const keyed = { body: {}, headers: { 'idempotency-key': 'k' } };
+    const first = await ask(running, 'POST', `${path}/test`, keyed);
+    const delivered = async () => (await ask(running, 'GET', '/deliveries?status=delivered')).json.total;
+    await waitFor('the sample', async () => (await delivered()) === 1);
+    await ask(running, 'PATCH', path, { body: { webhook_url: `${receiver.url}/elsewhere` } });
+    await running.stop();
+    await forgetAnswers();
+    running = await start();
+    const again = await ask(running, 'POST', `${path}/test`, keyed);
+    const [sent] = again.json.deliveries as { destination: string; state: string }[];
+    expect([again.status, again.json.fire_id, again.headers.get('idempotency-replayed')]).toEqual([
+      202,
+      first.json.fire_id,
+      null,
+    ]);
+    expect(sent).toMatchObject({ destination: `${receiver.url}/hook`, state: 'delivered' });
+    expect([(await ask(running, 'GET', '/deliveries')).json.total, receiver.requests.length]).toEqual([1, 1]);
   });
 });

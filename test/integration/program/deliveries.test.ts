@@ -191,12 +191,13 @@ describe('the metrics', () => {
     await start();
     await createSequence();
     await fire();
-    await inState('delivered', 1);
-    const metrics = await (await fetch(`${program.url}/metrics`)).text();
-    const host = new URL(receiver.url).host;
-    expect(metrics).toContain(
-      `sequence_triggers_delivery_attempts_total{channel="webhook",outcome="delivered",host="${host}"} 1`,
-    );
+    const { host } = new URL(receiver.url);
+    const line = `sequence_triggers_delivery_attempts_total{channel="webhook",outcome="delivered",host="${host}"} 1`;
+    // The attempt is counted some time after its outcome can be seen.
+    const metrics = await waitFor('the attempt to be counted', async () => {
+      const text = await (await fetch(`${program.url}/metrics`)).text();
+      return text.includes(line) && text;
+    });
     expect(metrics).not.toContain('/hook');
   });
 });

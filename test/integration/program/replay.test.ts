@@ -1,4 +1,4 @@
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
 import {
   allFires,
@@ -16,10 +16,14 @@ const NO_CHECKPOINT = { CHECKPOINT_INTERVAL_MS: '600000' };
 // The program is started twice.
 vi.setConfig({ testTimeout: 90_000 });
 
-const dataDir = temporaryDataDir();
+let dataDir: ReturnType<typeof temporaryDataDir>;
 let nats: TestServer;
 let proxy: TestProxy | undefined;
 let program: RunningProgram;
+
+beforeEach(() => {
+  dataDir = temporaryDataDir();
+});
 
 afterEach(async () => {
   await program.stop();
@@ -62,4 +66,41 @@ it('a replay makes a change behind all that came before it, also where a message
   await start(`nats://127.0.0.1:${proxy.port}`);
   expect(await readToEnd()).toEqual([['1']]);
   expect(program.log()).toContain('the stream no longer holds messages that were not read');
+});
+
+it('before a replay has made the change of a sequence, how far its leads are is not told by another version', async () => {
+  nats = await startNats();
+  await start(nats.url);
+  const sequence = { name: 'one', event_types: ['a', 'b'], window_seconds: 60, ordered: true };
+  const { id } = await program.call<{ id: string }>('POST', '/sequences', sequence);
+  const unchanged = await program.call<{ id: string }>('POST', '/sequences', sequence);
+  const ingest = async (position: number) => {
+    await program.call('POST', '/ingest', { id: `${position}`, lead_id: 'ada', event_type: 'a' });
+    await waitFor('the message', async () => (await positionOf(program)) === position);
+  };
+  await ingest(1);
+  // This writes a checkpoint; the next message and the change come behind it.
+  await program.stop();
+  await start(nats.url);
+  await ingest(2);
+  await program.call('PATCH', `/sequences/${id}`, { event_types: ['a', 'c', 'd'] });
+  await program.kill();
+  await nats.kill();
+
+  program = await startProgram({ dataDir: dataDir.path, env: { NATS_URL: nats.url }, ready: false });
+  const paths = ['progress', 'leads/ada'];
+  for (const path of paths) {
+    await expect(program.call('GET', `/sequences/${id}/${path}`)).rejects.toThrow(
+      /503 .*this version of the sequence is not in force yet/,
+    );
+    await program.call('GET', `/sequences/${unchanged.id}/${path}`);
+  }
+  await nats.start();
+  const [progress, lead] = await Promise.all(
+    paths.map((path) =>
+      waitFor(path, () => program.call<object>('GET', `/sequences/${id}/${path}`).catch(() => undefined)),
+    ),
+  );
+  expect(progress).toMatchObject({ steps: ['a', 'c', 'd'].map((type) => ({ event_type: type })) });
+  expect(lead).toMatchObject({ missing: ['c', 'd'] });
 });

@@ -287,6 +287,16 @@ describe('after a crash between the change and its answer', () => {
     ]);
   });
 
+  it('a sample is found, not sent a second time', async () => {
+    const { world, crashAt, askAgain } = twoLives();
+    const body = { ...MINIMAL_SEQUENCE, webhook_url: 'https://example.com/hook' };
+    const { json } = await askAgain('/sequences', 'made', body);
+    const path = `/sequences/${json.id}/test`;
+    await crashAt(path, 'k', {});
+    const again = await askAgain(path, 'k', {});
+    expect([again.status, [...world.samples.keys()]]).toEqual([202, [again.json.fire_id]]);
+  });
+
   it('events are sent again with the same ids, so that they count once', async () => {
     const { world, crashAt, askAgain } = twoLives();
     await crashAt('/ingest', 'k', { lead_id: 'l', event_type: 't' });

@@ -152,14 +152,17 @@ describe('POST /sequences/{id}/test', () => {
       emails: ['a@example.com', 'b@example.com'],
     });
     const answer = await call('POST', `/sequences/${id}/test`);
-    expect([answer.status, answer.json.fire_id]).toEqual([202, 'fire-sample']);
+    expect([answer.status, answer.json.fire_id]).toEqual([
+      202,
+      expect.stringMatching(/^sample-[0-9a-f]{24}$/),
+    ]);
     const deliveries = answer.json.deliveries as Record<string, unknown>[];
     expect(deliveries.map(({ channel, destination }) => [channel, destination])).toEqual([
       ['webhook', 'https://example.com/hook'],
       ['email', 'a@example.com'],
       ['email', 'b@example.com'],
     ]);
-    expect(deliveries[0]).toMatchObject({ fire_id: 'fire-sample', sequence_id: id, attempts: 0 });
+    expect(deliveries[0]).toMatchObject({ fire_id: answer.json.fire_id, sequence_id: id, attempts: 0 });
   });
 
   it('answers 409 where the sequence sends nowhere', async () => {

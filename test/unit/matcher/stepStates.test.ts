@@ -83,7 +83,10 @@ describe('the classes of steps', () => {
     const classes = new StepClasses();
     const stepClass = classes.acquire({ types: ['A'], where: null });
     expect([classes.isPlain, stepClass]).toEqual([true, classes.plainType('A')]);
-    expect([classes.classesOf(stepClass), classes.membersOf(stepClass)]).toEqual([[stepClass], [stepClass]]);
+    expect([classes.classesOf(stepClass), [...classes.membersOf(stepClass)]]).toEqual([
+      [stepClass],
+      [stepClass],
+    ]);
   });
 
   it('go with the last sequence that uses them, and their conditions with them', () => {
@@ -109,7 +112,7 @@ describe('the classes of steps', () => {
     const large = classes.acquire({ types: ['A'], where: LARGE });
     const any = classes.acquire({ types: ['A', 'B'], where: null });
     const after = classes.internType('B', [textOfWhere(LARGE)]);
-    expect(classes.membersOf(large)).toEqual([before]);
+    expect([...classes.membersOf(large)]).toEqual([before]);
     expect([...classes.membersOf(any)].sort()).toEqual(
       [before, after, classes.plainType('A')!, classes.plainType('B')!].sort(),
     );

@@ -47,4 +47,55 @@ describe('a text', () => {
     expect(Math.min(...parts)).toBeGreaterThan(300);
     expect(Math.max(...parts)).toBeLessThan(500);
   });
+
+  it('gives texts that were made to have the same hash under many seeds as many hashes as any others', () => {
+    // Bits at the top of a word, which a multiplication moves nowhere, and those that cancel them in the next.
+    const pairs = ['xxxAxaxA', 'xxx!x!xa'] as const;
+    const made = Array.from({ length: 2 ** 14 }, (_, n) =>
+      Array.from({ length: 14 }, (_bit, at) => pairs[(n >> at) & 1]).join(''),
+    );
+    for (let seed = 0; seed < 10; seed++) {
+      const text = new Text(seed);
+      expect(new Set(made.map((each) => text.set(each).hash)).size).toBeGreaterThan(made.length - 5);
+    }
+  });
+
+  it('has the hash of another by chance, which another seed does not repeat', () => {
+    const [one, two] = [new Text(1), new Text(2)];
+    const byHash = new Map<number, string>();
+    let collisions = 0;
+    for (let n = 0; n < 400_000; n++) {
+      const id = `lead-${n}`;
+      const { hash } = one.set(id);
+      const other = byHash.get(hash);
+      byHash.set(hash, id);
+      if (other === undefined) continue;
+      collisions++;
+      expect(two.set(id).hash).not.toBe(two.set(other).hash);
+    }
+    expect(collisions).toBeGreaterThan(0);
+  });
+
+  it.each([4, 600])('depends on the place of every word, in a text of %i words', (count) => {
+    const words = Array.from({ length: count }, (_, word) => String(word).padStart(4, '0'));
+    const swapped = words.map((_, at) => {
+      const other = (at + 64) % count;
+      return words.with(at, words[other]!).with(other, words[at]!).join('');
+    });
+    const next = words.slice(1).map((word, at) =>
+      words
+        .with(at, word)
+        .with(at + 1, words[at]!)
+        .join(''),
+    );
+    const texts = new Set([words.join(''), ...swapped, ...next]);
+    const text = new Text(3);
+    expect(new Set([...texts].map((each) => text.set(each).hash)).size).toBe(texts.size);
+  });
+
+  it('depends on the length where the rest is zeros', () => {
+    const text = new Text(4);
+    const hashes = Array.from({ length: 40 }, (_, length) => text.set('\0'.repeat(length)).hash);
+    expect(new Set(hashes).size).toBe(40);
+  });
 });
