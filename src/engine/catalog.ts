@@ -221,6 +221,7 @@ export class Catalog {
     const position = this.currentPosition();
     const merge = { position, ...this.matcher.silenceOf(ou) };
     const merging = { ...backfill, state: 'merging' as const, merge };
+    this.logger.info({ ou, sequenceId, effectivePosition: position }, 'a backfill takes effect');
     await this.record({ position, before, after: { ...before, effectiveFrom: position }, backfill: merging });
     return true;
   }

@@ -7,7 +7,7 @@ import type { BackfillPortion, BackfillRequest } from '../../../src/engine/ports
 import { Matcher } from '../../../src/matcher/matcher.ts';
 import type { Backfill } from '../../../src/model/backfill.ts';
 import type { FeedMessage, LeadEvent } from '../../../src/model/event.ts';
-import { waitFor } from '../../support/nats.ts';
+import { recordingLogger, waitFor } from '../../support/nats.ts';
 import { aSequence } from '../../support/outbox.ts';
 import { SimulatedStore } from '../../support/simulatedStore.ts';
 
@@ -32,6 +32,7 @@ function message(decoded: LeadEvent): FeedMessage {
 class Bench {
   readonly store: SimulatedStore;
   readonly matcher = new Matcher(LIMITS);
+  readonly logger = recordingLogger();
   readonly catalog: Catalog;
   readonly engine: Engine;
   readonly backfiller: Backfiller;
@@ -50,7 +51,7 @@ class Bench {
       sequencesPerOuMax: 10,
       currentPosition: () => this.engine.position,
       currentMark: () => this.engine.mark(),
-      logger: SILENT,
+      logger: this.logger,
     });
     this.engine = new Engine({
       matcher: this.matcher,
@@ -194,6 +195,10 @@ describe('a backfill', () => {
       merge: { position: 3 },
     });
     expect(bench.requests.map(({ ou, throughSequence }) => [ou, throughSequence])).toEqual([['acme', 2]]);
+    expect(bench.logger.entries.at(-1)).toMatchObject({
+      message: 'a backfill takes effect',
+      fields: { ou: 'acme', sequenceId: 'seq-1', effectivePosition: 3 },
+    });
     // The present less the window and the lateness.
     expect(bench.requests[0]?.fromMicros).toBe(EPOCH_MICROS + 2e6 - 110e6);
     expect(bench.fires).toEqual([]);
