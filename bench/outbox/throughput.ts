@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'undici';
 import { signatureHeaders } from '../../src/outbox/signature.ts';
@@ -81,7 +80,6 @@ export async function runSender({ urls, deliveries, concurrency }: Load): Promis
   const attempts = new Durations();
   const sender = timed(webhookSender(TIMEOUT_MS), attempts);
   const { signal } = new AbortController();
-  setMaxListeners(concurrency, signal);
   const cost = startRun(attempts);
   await inParallel(entries, concurrency, async ({ fire, sequence, deliveries: [delivery] }) => {
     const result = await sender.send({ delivery: delivery!, fire, sequence, nowMs: Date.now() }, signal);

@@ -20,16 +20,14 @@ export async function withDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  const onParentAbort = () => controller.abort(shutdownError());
   const timer = setTimeout(() => controller.abort(new DeadlineError(timeoutMs)), timeoutMs);
-  // Listeners by hand: combined signals stay reachable from a parent that lives as long as the process.
-  parent.addEventListener('abort', onParentAbort);
-  if (parent.aborted) onParentAbort();
+  // Not by combined signals: they stay reachable from a parent that lives as long as the process.
+  const stopWaiting = whenAborted(parent, () => controller.abort(shutdownError()));
   try {
     return await Promise.race([rejectionOf(controller.signal), work(controller.signal)]);
   } finally {
     clearTimeout(timer);
-    parent.removeEventListener('abort', onParentAbort);
+    stopWaiting();
   }
 }
 
@@ -38,4 +36,53 @@ function rejectionOf(signal: AbortSignal): Promise<never> {
     if (signal.aborted) reject(signal.reason);
     else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
+}
+
+/** Of each signal, those who wait for it. */
+const waiters = new WeakMap<AbortSignal, Waiter[]>();
+
+interface Waiter {
+  readonly callback: () => void;
+  /** Where it stands among the others; -1 when it waits no more. */
+  place: number;
+}
+
+/**
+ * Calls back when a signal aborts, at once where it has already. The result takes that back.
+ *
+ * However many wait, the signal has one listener. One for each is removed in time and yet kept: it goes on pointing at
+ * the next, so that once one of them is old, the collector of young garbage keeps every later one with its attempt.
+ */
+export function whenAborted(signal: AbortSignal, callback: () => void): () => void {
+  if (signal.aborted) {
+    callback();
+    return () => {};
+  }
+  const waiting = waiters.get(signal) ?? firstWaiters(signal);
+  const waiter = { callback, place: waiting.length };
+  waiting.push(waiter);
+  return () => remove(waiting, waiter);
+}
+
+function firstWaiters(signal: AbortSignal): Waiter[] {
+  const waiting: Waiter[] = [];
+  waiters.set(signal, waiting);
+  signal.addEventListener('abort', () => {
+    for (let waiter = waiting.pop(); waiter !== undefined; waiter = waiting.pop()) {
+      waiter.place = -1;
+      waiter.callback();
+    }
+  });
+  return waiting;
+}
+
+/** The last one takes its place. */
+function remove(waiting: Waiter[], waiter: Waiter): void {
+  if (waiter.place === -1) return;
+  const last = waiting.pop()!;
+  if (last !== waiter) {
+    waiting[waiter.place] = last;
+    last.place = waiter.place;
+  }
+  waiter.place = -1;
 }

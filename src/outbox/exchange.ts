@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { StringDecoder } from 'node:string_decoder';
 import type { Dispatcher } from 'undici';
-import { DeadlineError, shutdownError } from './deadline.ts';
+import { DeadlineError, shutdownError, whenAborted } from './deadline.ts';
 
 const RESPONSE_READ_BYTES_MAX = 16 * 1024;
 const RESPONSE_KEPT_BYTES_MAX = 1024;
@@ -42,9 +42,8 @@ export function exchange(
 class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly #resolve: (answer: Answer) => void;
   readonly #reject: (error: Error) => void;
-  readonly #signal: AbortSignal;
   readonly #timer: NodeJS.Timeout;
-  readonly #onSignal = () => this.#giveUp(shutdownError());
+  #stopWaiting = () => {};
   readonly #chunks: Buffer[] = [];
   #readBytes = 0;
   #informationalAnswers = 0;
@@ -61,10 +60,8 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   ) {
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#signal = signal;
     this.#timer = setTimeout(() => this.#giveUp(new DeadlineError(timeoutMs)), timeoutMs);
-    signal.addEventListener('abort', this.#onSignal);
-    if (signal.aborted) this.#onSignal();
+    this.#stopWaiting = whenAborted(signal, () => this.#giveUp(shutdownError()));
   }
 
   /** A request whose time was up while it waited for a connection is not sent any more. */
@@ -118,7 +115,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   #settle(): void {
     this.#settled = true;
     clearTimeout(this.#timer);
-    this.#signal.removeEventListener('abort', this.#onSignal);
+    this.#stopWaiting();
   }
 }
 

@@ -124,14 +124,10 @@ export class Lane {
   takeNext(nowMs: number): DueRow | undefined {
     // The clock was set back since they were read.
     if (dueAtMs(this.#ahead[0]) > nowMs) this.forgetAhead();
-    // A first attempt that has to wait holds back those of its lead that follow it.
-    const waiting = new Set<string>();
+    // What has to wait holds back those of its lead that follow it: they wait for the same attempt.
     const index = this.#ahead.findIndex((row) => {
       const key = firstAttemptKey(row);
-      if (key === null) return true;
-      const isFree = !this.#firstAttempts.has(key) && !waiting.has(key);
-      waiting.add(key);
-      return isFree;
+      return key === null || !this.#firstAttempts.has(key);
     });
     if (index === -1) return undefined;
     const [row] = this.#ahead.splice(index, 1);

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import type { Delivery } from '../model/delivery.ts';
 import type { Destination, DestinationStatus } from '../model/destination.ts';
 import { originOf, reportAttempt } from './attemptReport.ts';
@@ -51,7 +50,9 @@ export class Outbox {
   readonly #attempts: Attempts;
   readonly #proven = new ProvenLanes();
   readonly #lanes: LaneSet;
-  readonly #underWay = new Set<Promise<void>>();
+  /** Attempts and changes of rows that have not come to their end. */
+  #underWay = 0;
+  readonly #onNothingUnderWay: (() => void)[] = [];
   readonly #abort = new AbortController();
   #mode: Mode = 'new';
 
@@ -96,8 +97,6 @@ export class Outbox {
       change: (lane, change) => this.#change(lane, change),
       pause: (delivery, reason, nowMs) => this.#pause(delivery, reason, nowMs),
     });
-    // Every attempt under way listens; the limit of them is the limit here.
-    setMaxListeners(limits.attemptsMax, this.#abort.signal);
   }
 
   /** Attempts under way. */
@@ -216,7 +215,9 @@ export class Outbox {
   }
 
   async #finished(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    while (this.#underWay > 0) {
+      await new Promise<void>((resolve) => this.#onNothingUnderWay.push(resolve));
+    }
     await this.#recorder.finished();
   }
 
@@ -303,28 +304,27 @@ export class Outbox {
     const giveBack = this.#slots.take(lane);
     lane.taken.add(idOf(row));
     if (row.kind === 'delivery') lane.breaker.began(this.#clock.nowMs());
-    this.#follow(lane, this.#attempts.make(lane, row), () => {
+    void this.#follow(lane, this.#attempts.make(lane, row), () => {
       lane.ended(row);
       giveBack();
     });
   }
 
   /** Waits for something under way in a lane; an error is one of the store, after which the lane rests. */
-  #follow(lane: Lane, work: Promise<void>, onEnd: () => void): Promise<void> {
-    const done = work
-      .catch((error: unknown) => {
-        lane.pausedUntilMs = this.#clock.nowMs() + STORE_PAUSE_MS;
-        const fields = { lane: lane.name, error: String(error), pauseMs: STORE_PAUSE_MS };
-        this.#options.log.error(fields, 'the deliveries to a destination could not be changed');
-      })
-      .then(() => {
-        onEnd();
-        this.#underWay.delete(done);
-        this.#lanes.markReady(lane);
-        this.#pump();
-      });
-    this.#underWay.add(done);
-    return done;
+  async #follow(lane: Lane, work: Promise<void>, onEnd: () => void): Promise<void> {
+    this.#underWay += 1;
+    try {
+      await work;
+    } catch (error) {
+      lane.pausedUntilMs = this.#clock.nowMs() + STORE_PAUSE_MS;
+      const fields = { lane: lane.name, error: String(error), pauseMs: STORE_PAUSE_MS };
+      this.#options.log.error(fields, 'the deliveries to a destination could not be changed');
+    }
+    onEnd();
+    this.#underWay -= 1;
+    this.#lanes.markReady(lane);
+    this.#pump();
+    if (this.#underWay === 0) for (const resolve of this.#onNothingUnderWay.splice(0)) resolve();
   }
 
   #pause(delivery: Delivery, reason: string, nowMs: number): void {

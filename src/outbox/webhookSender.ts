@@ -88,9 +88,28 @@ export class WebhookSender implements Sender {
     return this.#connections.originCount;
   }
 
-  async send(outgoing: Outgoing, signal: AbortSignal): Promise<SendResult> {
+  async send({ delivery, fire, sequence, nowMs }: Outgoing, signal: AbortSignal): Promise<SendResult> {
     try {
-      return await this.#post(outgoing, signal);
+      const route = this.#routes.get(delivery.destination) ?? this.#newRoute(delivery.destination);
+      const body = Buffer.from(webhookBody(fire));
+      const request = {
+        path: route.path,
+        method: 'POST' as const,
+        headers: {
+          'content-type': 'application/json',
+          'user-agent': this.#userAgent,
+          ...signatureHeaders(fire.id, nowMs, body, signingSecrets(sequence, nowMs)),
+          ...(fire.isSample ? SAMPLE_HEADER : {}),
+          ...route.headers,
+        },
+        body,
+        servername: route.servername,
+      };
+      const dispatcher = this.#connections.dispatcher(route);
+      const answer = await exchange(dispatcher, request, this.#options.timeoutMs, signal);
+      if (answer.status === 407 && route.origin === null)
+        throw new ProxyError('the proxy did not accept the credentials');
+      return resultOf(answer, nowMs);
     } catch (error) {
       const { kind, detail } = transportError(error);
       return noAnswer(kind, detail);
@@ -99,29 +118,6 @@ export class WebhookSender implements Sender {
 
   async close(): Promise<void> {
     await this.#connections.destroy();
-  }
-
-  async #post({ delivery, fire, sequence, nowMs }: Outgoing, signal: AbortSignal): Promise<SendResult> {
-    const route = this.#routes.get(delivery.destination) ?? this.#newRoute(delivery.destination);
-    const body = Buffer.from(webhookBody(fire));
-    const request = {
-      path: route.path,
-      method: 'POST' as const,
-      headers: {
-        'content-type': 'application/json',
-        'user-agent': this.#userAgent,
-        ...signatureHeaders(fire.id, nowMs, body, signingSecrets(sequence, nowMs)),
-        ...(fire.isSample ? SAMPLE_HEADER : {}),
-        ...route.headers,
-      },
-      body,
-      servername: route.servername,
-    };
-    const dispatcher = this.#connections.dispatcher(route);
-    const answer = await exchange(dispatcher, request, this.#options.timeoutMs, signal);
-    if (answer.status === 407 && route.origin === null)
-      throw new ProxyError('the proxy did not accept the credentials');
-    return resultOf(answer, nowMs);
   }
 
   /** A lookup is never asked about a literal address, so that is checked here. */

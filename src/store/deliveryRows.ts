@@ -74,7 +74,7 @@ export class DeliveryRows {
 
   /** Throws when the row is of a version that this program cannot read. */
   read(id: DeliveryId): Delivery | undefined {
-    const row = this.deliveries.get([id]);
+    const row = this.#row(id);
     return row === undefined ? undefined : unpackDelivery(id, row).delivery;
   }
 
@@ -152,8 +152,8 @@ export class DeliveryRows {
 
   /** Enters a delivery, as it stands on disk, into the queue or among the held, for rows of an older layout. */
   enter(delivery: Delivery): void {
-    moveEntries(this.due, [], dueKeys(delivery));
-    moveEntries(this.held, [], heldKeys(delivery));
+    moveEntry(this.due, null, dueKey(delivery));
+    moveEntry(this.held, null, heldKey(delivery));
   }
 
   counts(): Record<DeliveryState, number> {
@@ -183,20 +183,43 @@ export class DeliveryRows {
 
   /** The attempt in the row of a delivery; null where there is none. */
   #lastAttempt(id: DeliveryId): Attempt | null {
-    const row = this.deliveries.get([id]);
+    const row = this.#row(id);
     return row === undefined ? null : unpackDelivery(id, row).lastAttempt;
+  }
+
+  /** Valid until the next row is read, and not copied for it. */
+  #row(id: DeliveryId): Buffer | undefined {
+    return this.deliveries.getBinaryFast([id]);
   }
 
   #moveAllEntries(before: Delivery | null, after: Delivery | null, indexChanges: CountChanges): void {
     // What the other filters go by never changes.
     if (before === null || after === null) {
-      moveEntries(this.index, lastingKeys(before), lastingKeys(after), indexChanges);
+      this.#removeIndexed(before, lastingFilters, indexChanges);
+      this.#putIndexed(after, lastingFilters, indexChanges);
     }
     if (before?.state !== after?.state) {
-      moveEntries(this.index, stateKeys(before), stateKeys(after), indexChanges);
+      this.#removeIndexed(before, stateFilters, indexChanges);
+      this.#putIndexed(after, stateFilters, indexChanges);
     }
-    moveEntries(this.due, dueKeys(before), dueKeys(after));
-    moveEntries(this.held, heldKeys(before), heldKeys(after));
+    moveEntry(this.due, dueKey(before), dueKey(after));
+    moveEntry(this.held, heldKey(before), heldKey(after));
+  }
+
+  #removeIndexed(delivery: Delivery | null, filters: Filters, changes: CountChanges): void {
+    if (delivery === null) return;
+    for (const filter of filters(delivery)) {
+      void this.index.remove([...filter, delivery.createdAtMs, delivery.id]);
+      changes.add(filter, delivery.createdAtMs, -1);
+    }
+  }
+
+  #putIndexed(delivery: Delivery | null, filters: Filters, changes: CountChanges): void {
+    if (delivery === null) return;
+    for (const filter of filters(delivery)) {
+      void this.index.put([...filter, delivery.createdAtMs, delivery.id], PRESENT);
+      changes.add(filter, delivery.createdAtMs, 1);
+    }
   }
 
   #count(state: DeliveryState): number {
@@ -218,54 +241,35 @@ export function filterPrefix(ou: string, sequenceId: string | undefined, state: 
   return state === undefined ? [ou, 'seq', sequenceId] : [ou, 'seqstate', sequenceId, state];
 }
 
-function lastingKeys(delivery: Delivery | null): Key[] {
-  if (delivery === null) return [];
-  const { ou, sequenceId, createdAtMs, id } = delivery;
-  return [
-    [...filterPrefix(ou, undefined, undefined), createdAtMs, id],
-    [...filterPrefix(ou, sequenceId, undefined), createdAtMs, id],
-  ];
+/** What the keys of a delivery in the index begin with. */
+type Filters = (delivery: Delivery) => Key[];
+
+function lastingFilters({ ou, sequenceId }: Delivery): Key[] {
+  return [filterPrefix(ou, undefined, undefined), filterPrefix(ou, sequenceId, undefined)];
 }
 
-function stateKeys(delivery: Delivery | null): Key[] {
-  if (delivery === null) return [];
-  const { ou, sequenceId, state, createdAtMs, id } = delivery;
-  return [
-    [...filterPrefix(ou, undefined, state), createdAtMs, id],
-    [...filterPrefix(ou, sequenceId, state), createdAtMs, id],
-  ];
+function stateFilters({ ou, sequenceId, state }: Delivery): Key[] {
+  return [filterPrefix(ou, undefined, state), filterPrefix(ou, sequenceId, state)];
 }
 
 function attemptsOf(id: DeliveryId): { start: Key; end: Key } {
   return { start: [id], end: [id, Number.MAX_SAFE_INTEGER] };
 }
 
-function dueKeys(delivery: Delivery | null): Key[] {
-  if (delivery === null || delivery.dueAtMs === null) return [];
-  return [[laneOf(delivery), delivery.dueAtMs, delivery.streamSequence, delivery.id]];
+function dueKey(delivery: Delivery | null): Key | null {
+  if (delivery === null || delivery.dueAtMs === null) return null;
+  return [laneOf(delivery), delivery.dueAtMs, delivery.streamSequence, delivery.id];
 }
 
-function heldKeys(delivery: Delivery | null): Key[] {
-  if (delivery?.state !== 'held') return [];
-  return [[laneOf(delivery), delivery.createdAtMs, delivery.id]];
+function heldKey(delivery: Delivery | null): Key | null {
+  if (delivery?.state !== 'held') return null;
+  return [laneOf(delivery), delivery.createdAtMs, delivery.id];
 }
 
-/** Both lists give the entries of one row in the same order; either may be empty. */
-function moveEntries(
-  table: Table,
-  before: readonly Key[],
-  after: readonly Key[],
-  changes?: CountChanges,
-): void {
-  for (let index = 0; index < Math.max(before.length, after.length); index += 1) {
-    const from = before[index];
-    const to = after[index];
-    if (from !== undefined && to !== undefined && isSameKey(from, to)) continue;
-    if (from !== undefined) void table.remove(from);
-    if (to !== undefined) void table.put(to, PRESENT);
-    if (from !== undefined) changes?.add(from.slice(0, -2), Number(from.at(-2)), -1);
-    if (to !== undefined) changes?.add(to.slice(0, -2), Number(to.at(-2)), 1);
-  }
+function moveEntry(table: Table, from: Key | null, to: Key | null): void {
+  if (from !== null && to !== null && isSameKey(from, to)) return;
+  if (from !== null) void table.remove(from);
+  if (to !== null) void table.put(to, PRESENT);
 }
 
 function isSameKey(one: Key, other: Key): boolean {

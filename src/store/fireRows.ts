@@ -1,17 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { DeliveryId } from '../model/delivery.ts';
 import type { LeadId, OuId } from '../model/event.ts';
 import type { Fire, FireId } from '../model/fire.ts';
 import type { SequenceId } from '../model/sequence.ts';
-import { type Environment, packRow, type Table, unpackRow } from './environment.ts';
+import type { Environment, Table } from './environment.ts';
+import { type FireRow, packFire, unpackFire } from './fireCodec.ts';
 import { type CountChanges, RangeCounts } from './rangeCounts.ts';
 
-const ROW_VERSION = 1;
-/** Version 1 of a fire lacks `isSample`. */
-const FIRE_VERSION = 2;
-const READABLE_FIRES = [1, FIRE_VERSION];
 /** The value of an index entry, whose whole content is its key. */
-const PRESENT = Buffer.from([ROW_VERSION]);
+const PRESENT = Buffer.from([1]);
 /** A lead has few fires, so those are counted one by one; a count each would be two more writes for every fire. */
 const COUNTED_FILTERS = new Set(['all', 'seq']);
 const MICROS_PER_HOUR = 3_600_000_000;
@@ -19,12 +15,6 @@ const MICROS_PER_HOUR = 3_600_000_000;
 const BEHIND_FILTERS = '~';
 
 type Key = Array<string | number>;
-
-/** A fire as it is stored: with the ids of its deliveries, in the order in which they were planned. */
-export interface FireRow {
-  readonly fire: Fire;
-  readonly deliveryIds: readonly DeliveryId[];
-}
 
 /** Where an entry lies in the index of all fires of an OU. */
 export interface FirePlace {
@@ -66,16 +56,15 @@ export class FireRows {
 
   /** Throws when the row is of a version that this program cannot read. */
   read(id: FireId): FireRow | undefined {
-    const row = this.#fires.get([id]);
-    if (row === undefined) return undefined;
-    const { fire, deliveryIds } = unpackRow<FireRow>(row, READABLE_FIRES);
-    return { fire: row[0] === FIRE_VERSION ? fire : { ...fire, isSample: false }, deliveryIds };
+    // Valid until the next row is read, and not copied for it.
+    const row = this.#fires.getBinaryFast([id]);
+    return row === undefined ? undefined : unpackFire(id, row);
   }
 
   /** `changes` are applied to `counts` in the same transaction. */
   insert(row: FireRow, changes: CountChanges): void {
     const { id, firedAtMicros } = row.fire;
-    void this.#fires.put([id], packRow(FIRE_VERSION, row));
+    void this.#fires.put([id], packFire(row));
     for (const prefix of filterPrefixes(row.fire)) {
       void this.index.put([...prefix, firedAtMicros, id], PRESENT);
       changes.add(prefix, firedAtMicros, 1);

@@ -224,8 +224,8 @@ export const GUARDS: readonly Guard[] = [
     invariant: 17,
     keeps: 'a first attempt waits for that of an earlier fire of its sequence and lead',
     file: 'src/outbox/lane.ts',
-    line: 'const isFree = !this.#firstAttempts.has(key) && !waiting.has(key);',
-    without: 'const isFree = true;',
+    line: 'return key === null || !this.#firstAttempts.has(key);',
+    without: 'return true;',
     heldBy: [DESTINATIONS],
   },
   {

@@ -41,11 +41,26 @@ describe('deliveries that were handed out', () => {
     expect(handedOut.take('del-1')).toBeDefined();
   });
 
-  it('are not remembered without end', () => {
+  it('are not remembered without end, and none is taken for another', () => {
     const handedOut = new HandedOut();
-    for (let number = 0; number <= 8_192; number += 1) handedOut.add(aDelivery({ id: `del-${number}` }));
-    expect(handedOut.take('del-0')).toBeUndefined();
-    expect(handedOut.take('del-8192')).toBeDefined();
+    const ids = Array.from({ length: 40_000 }, (_, number) => `del-${number.toString(16)}`);
+    for (const id of ids) handedOut.add(aDelivery({ id }));
+    const taken = ids.flatMap((id) => handedOut.take(id)?.id ?? []);
+    expect(taken.length).toBeGreaterThan(10_000);
+    expect(taken.length).toBeLessThan(20_000);
+    // Those that were handed out last made room for themselves.
+    expect(taken.at(-1)).toBe(ids.at(-1));
+    for (const id of ids) handedOut.add(aDelivery({ id }));
+    for (const id of ids) expect(handedOut.take(id)?.id ?? id).toBe(id);
+  });
+
+  it('of any id are remembered, be it short or of other letters', () => {
+    const handedOut = new HandedOut();
+    const ids = ['', 'x', 'éé', 'del-1', 'del-ABCD', 'del-\u{1f600}'];
+    for (const id of ids) {
+      handedOut.add(aDelivery({ id }));
+      expect(handedOut.take(id)?.id).toBe(id);
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createLog, type LogOptions } from '../../../src/telemetry/log.ts';
 
 function logTo(options: Partial<LogOptions>) {
@@ -17,6 +17,21 @@ describe('the log', () => {
     const line = JSON.parse(text()) as Record<string, unknown>;
     expect(line).toMatchObject({ level: 'info', ou: 'acme', fires: 2, msg: 'batch applied' });
     expect(line.time).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+  });
+
+  it('gives each line the time of its writing, to the millisecond', () => {
+    const { log, text } = logTo({});
+    const timesMs = [1_767_225_600_000, 1_767_225_600_000, 1_767_225_600_001, 1_767_225_599_999];
+    try {
+      for (const timeMs of timesMs) {
+        vi.useFakeTimers({ toFake: ['Date'], now: timeMs });
+        log.info({}, 'a line');
+      }
+    } finally {
+      vi.useRealTimers();
+    }
+    const lines = text().trimEnd().split('\n');
+    expect(lines.map((line) => Date.parse(JSON.parse(line).time))).toEqual(timesMs);
   });
 
   it('leaves out what is below its level', () => {
