@@ -32,7 +32,7 @@ const fields = {
           'What was read counts from the moment it is done. failed: see the reason. stopped: a later change of what completes it made it pointless.',
       }),
       fraction: z.number().min(0).max(1),
-      events_read: count.meta({ description: 'Messages of the stream, of all lead ids and types.' }),
+      events_read: count.meta({ description: 'Stored events of all leads and types.' }),
       events_added: count.meta({ description: 'Events that were not held before.' }),
       started_at: instant,
       finished_at: instant.nullable(),

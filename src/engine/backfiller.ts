@@ -109,9 +109,6 @@ export class Backfiller {
     logger.info({ ou, sequenceId, throughPosition: backfill.throughPosition }, 'a backfill begins to read');
     const leads = new Matcher(this.options.limits);
     try {
-      if (backfill.streamCreated !== null && backfill.streamCreated !== stream.created) {
-        throw new Error('the events stream is another one than when the backfill was asked for');
-      }
       await this.readInto(leads, backfill, stream);
     } catch (error) {
       if (this.isStopping || !catalog.backfills.isCurrent(backfill)) return;
@@ -141,31 +138,33 @@ export class Backfiller {
     const offset = engine.position - engine.streamCursor;
     const request = {
       ou,
+      streamCreated: backfill.streamCreated,
       fromMicros: matcher.clockMicros - definition.windowMicros - limits.allowedLatenessMicros,
       throughSequence: backfill.throughPosition - offset,
       signal: this.stopping.signal,
     };
     let eventsRead = 0;
-    for await (const { events, messages, fraction } of stream.read(request)) {
+    for await (const { events, fraction } of stream.read(request)) {
       const startedMs = this.options.clock.nowMs();
       if (this.isStopping || !catalog.backfills.isCurrent(backfill)) return;
       for (const event of events) {
         leads.apply(offset === 0 ? event : { ...event, streamSequence: event.streamSequence + offset });
       }
-      eventsRead += messages;
+      eventsRead += events.length;
       catalog.backfills.set({ ...backfill, eventsRead, fraction: fraction * READING_SHARE });
       await this.rest(startedMs);
     }
   }
 
   private async writeDown(leads: Matcher, backfill: Backfill): Promise<void> {
-    for await (const handles of inWritingOrder(leads, leads.takeDirty(), this.leadsPerTurn)) {
+    // All leads of the OU have been heard of; few have what the sequence asks for.
+    const holding = leads.takeDirty().filter((handle) => leads.holdsEvents(handle));
+    for await (const handles of inWritingOrder(leads, holding, this.leadsPerTurn)) {
       const startedMs = this.options.clock.nowMs();
       if (this.isStopping || !this.options.catalog.backfills.isCurrent(backfill)) return;
-      const holding = handles.filter((handle) => leads.holdsEvents(handle));
       await this.options.store.putBackfillLeads(
         backfill.id,
-        holding.map((handle) => leads.encodeDirty(handle)!),
+        handles.map((handle) => leads.encodeDirty(handle)!),
       );
       await this.rest(startedMs);
     }

@@ -7,6 +7,8 @@ import type { BackfillStorePort } from './ports.ts';
 
 /** A change that has to wait for longer is refused. */
 const WAIT_MS_MAX = 10_000;
+/** Read of leads that are merged in one go: some have thousands of events. */
+const BYTES_PER_TURN = 32_768;
 
 /**
  * The backfills of all sequences, and the adding of what one of them has read to the leads.
@@ -97,10 +99,13 @@ export class Backfills {
     const { merging } = this;
     if (merging === null) return 0;
     const leadIds = this.store.backfillLeads(merging.id, this.lastMerged, countMax);
-    for (const leadId of leadIds) this.merge(merging, leadId);
-    this.lastMerged = leadIds.at(-1) ?? this.lastMerged;
-    this.isMerged ||= leadIds.length === 0;
-    return leadIds.length;
+    let count = 0;
+    for (let bytes = 0; count < leadIds.length && bytes < BYTES_PER_TURN; count++) {
+      this.lastMerged = leadIds[count]!;
+      bytes += this.merge(merging, this.lastMerged);
+    }
+    this.isMerged ||= count === 0;
+    return count;
   }
 
   /** Events that leads did not hold, added since the merge began or, in a later life, went on. */
@@ -144,8 +149,15 @@ export class Backfills {
     this.letGo();
   }
 
-  private merge({ id, ou, merge }: Backfill, leadId: LeadId): void {
-    this.addedCount += this.matcher.merge(ou, leadId, merge!, () => this.store.backfillLead(id, leadId));
+  /** Gives how many bytes were read for it. */
+  private merge({ id, ou, merge }: Backfill, leadId: LeadId): number {
+    let bytes = 0;
+    this.addedCount += this.matcher.merge(ou, leadId, merge!, () => {
+      const state = this.store.backfillLead(id, leadId);
+      bytes = state?.length ?? 0;
+      return state;
+    });
+    return bytes;
   }
 
   private letGo(): void {

@@ -285,6 +285,11 @@ export class Catalog {
     after: Trigger,
     wish: BackfillWish | undefined,
   ): Backfill | undefined {
+    const current = this.backfills.of(after.ou, after.id);
+    const isRead = current?.state === 'reading';
+    const isSame = before !== null && !matchesOtherwise(before, after);
+    // What is read goes as far back, and what came since was seen.
+    if (isRead && isSame) return undefined;
     if (wish !== undefined) {
       return newBackfill(after, {
         // The number that the change will have among all.
@@ -294,8 +299,7 @@ export class Catalog {
         startedAtMs: wish.startedAtMs,
       });
     }
-    const current = this.backfills.of(after.ou, after.id);
-    if (before === null || current?.state !== 'reading' || !matchesOtherwise(before, after)) return;
+    if (!isRead) return undefined;
     const reason = 'the sequence was changed';
     return { ...current, state: 'stopped', finishedAtMs: after.updatedAtMs, reason };
   }

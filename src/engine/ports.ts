@@ -52,6 +52,8 @@ export interface BackfillStorePort {
 /** Which messages of the stream are wanted. */
 export interface BackfillRequest {
   readonly ou: OuId;
+  /** Creation time of the stream that is to be read; null: of whichever is there. */
+  readonly streamCreated: string | null;
   /** Those that arrived at this time or later, in microseconds. */
   readonly fromMicros: number;
   /** Up to this stream sequence. */
@@ -64,7 +66,6 @@ export interface BackfillRequest {
 export interface BackfillPortion {
   /** Those of them that are events of the OU; their stream sequences are the stream's own. */
   readonly events: readonly LeadEvent[];
-  readonly messages: number;
   /** How much of what is wanted was read with them, from 0 to 1. */
   readonly fraction: number;
 }
@@ -74,8 +75,6 @@ export interface BackfillPortion {
  * away; throws an Error in plain words when the stream is gone or is another one.
  */
 export interface BackfillSourcePort {
-  /** Creation time of the stream that is read. */
-  readonly created: string;
   read(request: BackfillRequest): AsyncIterable<BackfillPortion>;
 }
 

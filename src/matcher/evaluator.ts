@@ -20,6 +20,8 @@ export class Evaluator implements CandidateSink, Bounds {
   private program!: Program;
   private event!: LeadEvent;
   private late = false;
+  /** Position of the event. */
+  private inserted = 0;
   private completions: Completion[] = [];
   /** Of the sequence that is considered: no match reaches further back, or to the horizon. */
   private oldestMicros = 0;
@@ -42,6 +44,7 @@ export class Evaluator implements CandidateSink, Bounds {
     this.event = event;
     this.late = late;
     const inserted = late ? log.positionOf(event.streamSequence) : log.length - 1;
+    this.inserted = inserted;
     for (let end = inserted; end < log.length; end++) {
       if (log.timeAt(end) - log.timeAt(inserted) > program.windowMicrosMax) break;
       this.evaluateEnd(end, inserted);
@@ -81,6 +84,8 @@ export class Evaluator implements CandidateSink, Bounds {
     if (!this.counts(start)) return;
     const positions = matchAt(log, this.program.classes, sequence, start, end, this);
     if (positions === null) return;
+    // A match beside the event is one of the past, whose events a backfill brought together.
+    if (!positions.includes(this.inserted)) return;
     const lastFireMicros = mark < 0 ? Number.NaN : marks.lastFireMicrosAt(mark);
     this.completions.push(this.complete(sequence, lastFireMicros, positions, end));
   }

@@ -46,29 +46,23 @@ export class Merger {
    */
   absorb(lead: Lead, other: Lead, heardMicros: number, program: Program): { readonly added: number } | null {
     const newestMicros = Math.max(lead.newestMicros, other.newestMicros);
-    const isWanted = ({ timeMicros, type, id }: HeldEvent) =>
-      newestMicros - timeMicros <= program.holdMicros(type) + this.latenessMicros &&
-      !lead.log.hasId(this.eventId.setBytes(id, 0, id.length));
-    const own = heldIn(lead.log);
-    const merged: HeldEvent[] = [];
-    let at = 0;
+    const merged = new Map(heldIn(lead.log).map((event) => [keyOf(event), event]));
     let added = 0;
     let judged = 0;
     for (const event of heldIn(other.log)) {
-      while (at < own.length && comesBefore(own[at]!, event)) merged.push(own[at++]!);
-      const same = own[at];
-      if (same !== undefined && !comesBefore(event, same)) {
-        const type = bothFulfilled(program, same.type, event.type);
-        if (type !== same.type) judged++;
-        merged.push({ ...same, type });
-        at++;
-      } else if (isWanted(event)) {
-        merged.push(event);
+      const same = merged.get(keyOf(event));
+      if (same !== undefined) {
+        const type = bothFulfilled(program, same, event);
+        if (type === same.type) continue;
+        merged.set(keyOf(same), { ...same, type });
+        judged++;
+      } else if (newestMicros - event.timeMicros <= program.holdMicros(event.type) + this.latenessMicros) {
+        merged.set(keyOf(event), event);
         added++;
       }
     }
     if (added === 0 && judged === 0) return null;
-    this.refill(lead.log, merged.concat(own.slice(at)));
+    this.refill(lead.log, [...merged.values()].sort(inLeadsOrder));
     lead.newestMicros = newestMicros;
     lead.appliedStreamSequence = Math.max(lead.appliedStreamSequence, other.appliedStreamSequence);
     lead.lastHeardMicros = Math.max(heardMicros, other.lastHeardMicros);
@@ -99,16 +93,25 @@ function heldIn(log: LeadLog): readonly HeldEvent[] {
   return events;
 }
 
-/** In the lead's order (R2). */
-function comesBefore(one: HeldEvent, other: HeldEvent): boolean {
-  if (one.timeMicros !== other.timeMicros) return one.timeMicros < other.timeMicros;
-  return one.streamSequence < other.streamSequence;
+/** Equal for equal ids. */
+function keyOf({ id }: HeldEvent): string {
+  return Buffer.from(id.buffer, id.byteOffset, id.length).toString('latin1');
 }
 
-/** The type of an event that two programs judged, each by conditions of its own. */
-function bothFulfilled(program: Program, one: number, other: number): number {
-  if (one === other) return one;
+/** R2 */
+function inLeadsOrder(one: HeldEvent, other: HeldEvent): number {
+  return one.timeMicros - other.timeMicros || one.streamSequence - other.streamSequence;
+}
+
+/**
+ * The type of a held event that is judged by the conditions of another program as well; as it is where the other
+ * event has nothing but the id in common with it.
+ */
+function bothFulfilled(program: Program, held: HeldEvent, other: HeldEvent): number {
   const { classes } = program;
-  const fulfilled = new Set([...classes.fulfilledBy(one), ...classes.fulfilledBy(other)]);
-  return program.internType(classes.nameOf(one), [...fulfilled].sort());
+  const name = classes.nameOf(held.type);
+  if (held.type === other.type || held.timeMicros !== other.timeMicros) return held.type;
+  if (name !== classes.nameOf(other.type)) return held.type;
+  const fulfilled = new Set([...classes.fulfilledBy(held.type), ...classes.fulfilledBy(other.type)]);
+  return program.internType(name, [...fulfilled].sort());
 }

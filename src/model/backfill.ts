@@ -24,7 +24,7 @@ export interface Backfill {
   readonly streamCreated: string | null;
   /** Where what was read takes effect; null while it is read. */
   readonly merge: MergePoint | null;
-  /** Messages of the stream. */
+  /** Events of the OU, of all types. */
   readonly eventsRead: number;
   /** Events that leads did not hold. */
   readonly eventsAdded: number;

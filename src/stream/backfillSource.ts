@@ -15,6 +15,8 @@ const POLL_MS = 1_000;
 
 export interface BackfillRequest {
   readonly ou: OuId;
+  /** Creation time of the stream that is to be read; null: of whichever is there. */
+  readonly streamCreated: string | null;
   readonly fromMicros: number;
   /** The last stream sequence that is wanted. */
   readonly throughSequence: number;
@@ -23,7 +25,6 @@ export interface BackfillRequest {
 
 export interface BackfillPortion {
   readonly events: readonly LeadEvent[];
-  readonly messages: number;
   readonly fraction: number;
 }
 
@@ -51,10 +52,6 @@ export class BackfillSource {
     this.#nats = nats;
     this.#streams = streams;
     this.#logger = logger;
-  }
-
-  get created(): string {
-    return this.#streams.events.created;
   }
 
   /** Portions in stream order. Throws an Error in plain words when the stream is gone or is another one. */
@@ -96,13 +93,14 @@ export class BackfillSource {
     }
   }
 
-  async #open({ ou, fromMicros }: BackfillRequest, last: number): Promise<PullConsumer<Seen>> {
+  async #open({ ou, streamCreated, fromMicros }: BackfillRequest, last: number): Promise<PullConsumer<Seen>> {
     const manager = await this.#nats.jetstreamManager();
     const { events, filterSubject } = this.#streams;
     const found = await findStream(manager, events.name);
     if (found === undefined) throw new StreamGone('the events stream was deleted');
-    if (found.created !== events.created)
-      throw new StreamGone('the events stream was replaced by another one');
+    if (streamCreated !== null && found.created !== streamCreated) {
+      throw new StreamGone('the events stream is another one than when the backfill was asked for');
+    }
     const settings = {
       stream: events.name,
       start: last > 0 ? { sequence: last + 1 } : { arrivedAtMs: Math.max(0, Math.floor(fromMicros / 1000)) },
@@ -134,7 +132,6 @@ async function* portionsOf(
     const isLast = streamSequence >= throughSequence || pending === 0;
     yield {
       events: wanted.flatMap(({ event }) => event ?? []),
-      messages: wanted.length,
       fraction: isLast ? 1 : (streamSequence - place.first + 1) / span,
     };
     if (isLast) return;

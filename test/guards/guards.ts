@@ -304,7 +304,7 @@ export const GUARDS: readonly Guard[] = [
     invariant: 25,
     keeps: 'an event that a lead holds already gets the conditions that it fulfils',
     file: 'src/matcher/merge.ts',
-    line: 'const type = bothFulfilled(program, same.type, event.type);',
+    line: 'const type = bothFulfilled(program, same, event);',
     without: 'const { type } = same;',
     heldBy: ['test/property/backfill.test.ts'],
   },

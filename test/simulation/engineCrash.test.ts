@@ -266,7 +266,7 @@ class Program {
       catalog: this.catalog,
       engine: this.engine,
       store,
-      source: () => (this.mayRead || this.isMerging ? { created: 'then', read: this.read } : null),
+      source: () => (this.mayRead || this.isMerging ? { read: this.read } : null),
       logger: SILENT,
       leadsPerTurn: 1,
       clock: { nowMs: () => 0, dateMs: () => 0, pause: () => ticks(3) },
@@ -301,7 +301,7 @@ class Program {
       const events = wanted
         .slice(at, at + 3)
         .flatMap(({ decoded }) => ('event' in decoded ? decoded.event : []));
-      yield { events, messages: 3, fraction: 0 };
+      yield { events, fraction: 0 };
     }
   }.bind(this);
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { insightPort } from '../../../src/composition/insight.ts';
 import { Backfiller } from '../../../src/engine/backfiller.ts';
+import { Backfills, newBackfill } from '../../../src/engine/backfills.ts';
 import { Catalog } from '../../../src/engine/catalog.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import type { BackfillPortion, BackfillRequest } from '../../../src/engine/ports.ts';
@@ -72,7 +73,7 @@ class Bench {
       catalog: this.catalog,
       engine: this.engine,
       store,
-      source: () => (this.isThere ? { created: this.created, read: (request) => this.read(request) } : null),
+      source: () => (this.isThere ? { read: (request) => this.read(request) } : null),
       logger: SILENT,
       leadsPerTurn: 1,
       clock: {
@@ -83,14 +84,15 @@ class Bench {
     });
   }
 
-  async start(renumbered = false): Promise<void> {
+  /** @param renumberedFrom the next message, where the stream counts anew */
+  async start(renumberedFrom: number | null = null): Promise<void> {
     this.engine.load();
-    const startSequence = renumbered ? 1 : this.engine.streamCursor + 1;
+    const startSequence = renumberedFrom ?? this.engine.streamCursor + 1;
     await this.engine.start({
       streamName: 'EVENTS',
       streamCreated: this.created,
       startSequence,
-      renumbered,
+      renumbered: renumberedFrom !== null,
     });
     this.backfiller.start();
   }
@@ -152,11 +154,12 @@ class Bench {
 
   private async *read(request: BackfillRequest): AsyncGenerator<BackfillPortion> {
     this.requests.push(request);
+    if (request.streamCreated !== this.created) throw new Error('it is another stream');
     const wanted = this.stream.filter(({ streamSequence }) => streamSequence <= request.throughSequence);
     for (const [index, next] of wanted.entries()) {
       await new Promise<void>((resolve) => this.gates.push(resolve));
       if (next.type === 'broken') throw new Error('the events stream was deleted');
-      yield { events: [next], messages: 1, fraction: (index + 1) / wanted.length };
+      yield { events: [next], fraction: (index + 1) / wanted.length };
     }
   }
 }
@@ -271,6 +274,40 @@ describe('a backfill', () => {
     expect(bench.fires).toEqual(['lead-a-1 lead-c-2 lead-b-3']);
   });
 
+  it('goes on when it is asked for again of the same steps', async () => {
+    const bench = await running();
+    await bench.apply(event(1, 'a'), event(2, 'a'), event(3, 'a'));
+    await bench.catalog.create(steps, ASKED);
+    const { id } = bench.backfill!;
+    await bench.portion();
+    await bench.catalog.update('acme', 'seq-1', (current) => current, ASKED);
+    expect(bench.backfill!.id).toBe(id);
+    expect(await bench.done()).toMatchObject({ state: 'done', eventsAdded: 3 });
+    expect(bench.requests).toHaveLength(1);
+    await bench.catalog.update('acme', 'seq-1', (current) => current, ASKED);
+    expect(bench.backfill!.id).toBeGreaterThan(id);
+    expect(await bench.done()).toMatchObject({ state: 'done', eventsAdded: 0 });
+  });
+
+  it('knows an event again by its id, where the numbers of its stream are other ones (R13)', async () => {
+    const first = await running();
+    await first.catalog.create(aSequence({ ou: 'acme', id: 'holder', eventTypes: ['a', 'q'] }));
+    const read = { ...event(1, 'a'), metadata: { n: 5 } };
+    await first.apply(read, event(2, 'x'), event(3, 'x'));
+    await first.engine.checkpoint();
+    await first.stop();
+    const bench = new Bench(first.store.crashedAfter(first.store.writeCount));
+    benches.push(bench);
+    bench.stream = [read];
+    await bench.start(2);
+    const where = { 'metadata.n': { gte: 2 } };
+    const big = { ...steps, eventTypes: [{ types: ['a'], where, count: 1 }, 'b'] };
+    await bench.catalog.create(big, ASKED);
+    expect((await bench.done()).eventsAdded).toBe(0);
+    await bench.apply(event(2, 'b'));
+    expect(bench.fires).toEqual(['lead-a-1 lead-b-2']);
+  });
+
   it('ends with its sequence', async () => {
     const bench = await running();
     await bench.apply(event(1, 'a'), event(2, 'a'));
@@ -302,8 +339,7 @@ describe('a backfill', () => {
     await bench.catalog.create(steps, ASKED);
     bench.created = 'later';
     bench.isThere = true;
-    const reason = 'the events stream is another one than when the backfill was asked for';
-    expect(await bench.done()).toMatchObject({ state: 'failed', reason });
+    expect(await bench.done()).toMatchObject({ state: 'failed', reason: 'it is another stream' });
   });
 
   it('waits until the stream is there', async () => {
@@ -327,7 +363,7 @@ describe('a backfill', () => {
     const bench = new Bench(first.store.crashedAfter(first.store.writeCount));
     benches.push(bench);
     bench.created = 'later';
-    await bench.start(true);
+    await bench.start(1);
     // At the same time as the third message of the former stream, and so behind it.
     const { timeMicros } = event(3, 'z');
     await bench.apply({ ...event(1, 'a'), timeMicros, arrivalMicros: timeMicros }, event(2, 'y'));
@@ -429,6 +465,30 @@ describe('a change while a backfill is merged', () => {
     expect(await removing).toEqual({ ok: false, reason: 'unavailable' });
     release();
     expect((await bench.done()).state).toBe('done');
+  });
+});
+
+describe('a turn of merging', () => {
+  it('ends after few leads, where those have many events', () => {
+    const leads = ['one', 'two', 'three', 'four', 'five'];
+    const store = new SimulatedStore();
+    vi.spyOn(store, 'backfillLeads').mockImplementation((_, behind, countMax) =>
+      leads.slice(behind === null ? 0 : leads.indexOf(behind) + 1).slice(0, countMax),
+    );
+    vi.spyOn(store, 'backfillLead').mockReturnValue(Buffer.alloc(20_000));
+    const matcher = new Matcher(LIMITS);
+    const merged: string[] = [];
+    vi.spyOn(matcher, 'merge').mockImplementation((_ou, leadId, _point, stateOf) => {
+      stateOf();
+      merged.push(leadId);
+      return 1;
+    });
+    const backfills = new Backfills(matcher, store);
+    const place = { id: 1, throughPosition: 1, streamCreated: null, startedAtMs: 1 };
+    const merge = { position: 1, silentBeforeMicros: 0, goneBeforeMicros: 0 };
+    backfills.begin({ ...newBackfill(steps, place), merge });
+    expect(Array.from({ length: 4 }, () => backfills.mergeNext(100))).toEqual([2, 2, 1, 0]);
+    expect(merged).toEqual(leads);
   });
 });
 

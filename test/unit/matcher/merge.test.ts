@@ -91,6 +91,23 @@ describe('events of the past that are merged into a lead (R16)', () => {
     expect(b.fires('B6')).toEqual(['A1 B6']);
   });
 
+  it.each([
+    { kind: 'ordered', other: {} },
+    { kind: 'unordered', other: { ordered: false } },
+    { kind: 'with a gap', other: { maxGapSeconds: 5 } },
+  ])(
+    'R16: complete nothing of another sequence, when a late event comes between them: $kind',
+    ({ other }) => {
+      const b = new PastBench();
+      b.fires('A0');
+      b.bench.change('A,Z', { ...other, id: 'other' });
+      expect(b.fires('Z2')).toEqual([]);
+      b.backfill('A,B,Q')();
+      expect(b.fires('B1')).toEqual([]);
+      expect(b.fires('Z3')).toEqual(['other: A0 Z3']);
+    },
+  );
+
   it('R9: stay used up where a sequence used them before', () => {
     const b = new PastBench();
     b.bench.change('A,B');
