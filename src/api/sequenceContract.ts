@@ -76,7 +76,7 @@ const EXAMPLE: SequenceView = {
 const SECRET_EXAMPLE = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw1aYxQ2ZQ3Dc=';
 
 const UNAVAILABLE = {
-  503: 'Sequences cannot be changed at this moment, as after a crash; try again after Retry-After.',
+  503: 'Sequences cannot be changed at this moment, as after a crash or while a backfill is added to the leads; try again after Retry-After.',
 } as const;
 
 export const listSequences = endpoint({
