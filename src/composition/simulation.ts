@@ -8,7 +8,7 @@ import { definitionOf, type Sequence } from '../model/sequence.ts';
 import type { SimulationReport } from '../model/simulation.ts';
 import { labelOf, type StepTest, stepsOf } from '../model/step.ts';
 import { type Core, matcherLimits } from './core.ts';
-import { runInThread } from './lookBackThread.ts';
+import { runInProcess } from './lookBackProcess.ts';
 
 const DAY_MS = 86_400_000;
 /** What was not a look-back has looked at everything that it was given. */
@@ -42,7 +42,7 @@ export function simulationPort(config: Config, core: Core): SimulationPort {
         setup: setupOf(sequence),
         timeLimitMs: timeLimitSeconds * 1000,
       };
-      const { outcome, ...end } = await runInThread(job, AbortSignal.any([signal, abort.signal]));
+      const { outcome, ...end } = await runInProcess(job, AbortSignal.any([signal, abort.signal]));
       log.info(
         {
           ou: sequence.ou,

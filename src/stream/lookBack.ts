@@ -31,7 +31,8 @@ export interface LookBackEnd {
 /** Takes messages in stream order. */
 export type TakeMessages = (messages: readonly FeedMessage[]) => void;
 
-const GROUP_MESSAGES_MAX = 4_000;
+/** The server sends as many in one go, and whoever publishes meanwhile waits. Larger windows are no faster. */
+const WINDOW_MESSAGES = 500;
 const HEARTBEAT_MS = 1_000;
 /** A consumer that says nothing for so long is asked whether what it has yet to send is still there. */
 const QUIET_MS = 1_000;
@@ -87,7 +88,13 @@ class Reader {
     const subject = subjectOfOu(eventsSubject, ou);
     const parts: Part[] = [];
     for (const filterSubject of [subject, `${subject}.>`]) {
-      const settings = { stream, start: { arrivedAtMs: sinceMs }, filterSubject, heartbeatMs: HEARTBEAT_MS };
+      const settings = {
+        stream,
+        start: { arrivedAtMs: sinceMs },
+        filterSubject,
+        heartbeatMs: HEARTBEAT_MS,
+        windowMessages: WINDOW_MESSAGES,
+      };
       parts.push(new Part(await PullConsumer.open(nats, manager, settings, toFeedMessage), lastSequence));
     }
     return new Reader(nats, parts);
@@ -178,7 +185,7 @@ class Part {
         this.hasEnded = true;
         return;
       }
-      this.#taking ??= this.#consumer.take(GROUP_MESSAGES_MAX);
+      this.#taking ??= this.#consumer.take(WINDOW_MESSAGES);
       const taken = await Promise.race([this.#taking, quiet()]);
       if (taken === undefined) {
         await this.#endIfNothingIsLeft();

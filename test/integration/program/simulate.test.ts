@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
 import {
@@ -257,7 +258,58 @@ describe('simulations and insight in the running program', () => {
     });
   });
 
+  it('answers that it could not be done when the process of a look-back is killed, and makes the next one', async () => {
+    const lookBacks = () => childrenOf(program).filter(({ command }) => command.includes('lookBackChild'));
+    const post = () =>
+      fetch(`${program.url}/sequences/${sequenceId}/simulate`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+        body: '{"lookback_days":1}',
+      });
+    await waitFor('an abandoned one to be gone', async () => lookBacks().length === 0);
+    const asked = post();
+    await waitFor('the process to be killed', async () => {
+      const found = lookBacks();
+      for (const { pid } of found) process.kill(pid, 'SIGKILL');
+      return found.length > 0;
+    });
+    const refused = await asked;
+    expect(refused.status).toBe(503);
+    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining('could not be read') });
+    expect((await post()).status).toBe(200);
+    await waitFor('no process to be left', async () => lookBacks().length === 0);
+  });
+
   it('puts no token of the NATS server into the log', () => {
     expect(program.log()).not.toContain(NATS_TOKEN);
   });
+
+  it('leaves no process of a look-back behind when it is killed', async () => {
+    fetch(`${program.url}/sequences/${sequenceId}/simulate`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      body: '{"lookback_days":1}',
+    }).catch(() => undefined);
+    const lookBack = await waitFor('the look-back to begin', async () =>
+      childrenOf(program).find(({ command }) => command.includes('lookBackChild')),
+    );
+    await program.kill();
+    await waitFor('the look-back to end', async () => !existsSync(`/proc/${lookBack.pid}`));
+  });
 });
+
+/** The processes that the program has started and that live. */
+function childrenOf({ process: { pid: parent } }: RunningProgram): { pid: number; command: string }[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const isChild = readFileSync(`/proc/${pid}/status`, 'utf8').includes(`\nPPid:\t${parent}\n`);
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        return isChild && command !== '' ? [{ pid: Number(pid), command }] : [];
+      } catch {
+        // It ended meanwhile.
+        return [];
+      }
+    });
+}

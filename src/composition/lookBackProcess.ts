@@ -1,0 +1,54 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { LookBackAnswer } from './lookBackChild.ts';
+import type { LookBackJob, LookBackResult } from './lookBackJob.ts';
+
+/** A process that was told to stop, or whose time is over, has this long for its answer. */
+const STOP_MS = 10_000;
+const ENTRY = fileURLToPath(new URL('./lookBackChild.js', import.meta.url));
+
+/**
+ * Runs a look-back in a process of its own: decoding a million events makes much garbage, and threads that collect it
+ * for another thread of this process would take the processors from the feed. Resolves early, with what was read
+ * until then, when `signal` aborts. Rejects with an Error in plain words when the stream cannot be read or the
+ * process fails.
+ */
+export async function runInProcess(job: LookBackJob, signal: AbortSignal): Promise<LookBackResult> {
+  const child = fork(ENTRY, [], {
+    // Helpers of the collector are as important to the system as the thread that the events wait for.
+    execArgv: ['--single-threaded-gc'],
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const stop = (): void => tell(child, 'stop');
+  tell(child, job);
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  const overdue = setTimeout(() => child.kill('SIGKILL'), job.timeLimitMs + STOP_MS);
+  try {
+    const answer = await answerOf(child);
+    if ('failure' in answer) throw new Error(answer.failure);
+    return answer.result;
+  } finally {
+    clearTimeout(overdue);
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** One that is gone hears nothing, and its exit is told apart. */
+function tell(child: ChildProcess, message: LookBackJob | 'stop'): void {
+  if (child.connected) child.send(message, () => undefined);
+}
+
+function answerOf(child: ChildProcess): Promise<LookBackAnswer> {
+  return new Promise((resolve, reject) => {
+    child.once('message', (answer) => resolve(answer as LookBackAnswer));
+    child.once('error', reject);
+    // After an answer this rejects nothing any more.
+    child.once('exit', (code, signal) => {
+      reject(
+        new Error(`the process of the look-back ended without an answer (${signal ?? `exit code ${code}`})`),
+      );
+    });
+  });
+}
