@@ -86,7 +86,8 @@ describe('tokens of a running program', () => {
 
   it('begin with one of an administrator, which makes others that outlive a restart', async () => {
     let running = await start({ API_TOKENS: '' });
-    const first = /shown only now: (st_\S+)/.exec(running.log())?.[1] ?? '';
+    const shown = async () => /shown only now: (st_\S+)/.exec(running.log())?.[1];
+    const first = await waitFor('the token in the log', shown);
     const made = await ask(running, 'POST', '/tokens', {
       token: first,
       body: { name: 'reader', role: 'read', rate_per_second: 2 },
