@@ -72,8 +72,10 @@ describe('the Dockerfile', () => {
     expect(await check()).toBe(1);
   });
 
-  it('starts the program itself, so that signals reach it', () => {
-    expect(argumentsOf('CMD')).toEqual(['["node", "dist/src/main.js"]']);
+  it('starts the program itself, so that signals reach it, and as npm start does', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: { start: string } };
+    const [, command] = scripts.start.split(' exec ');
+    expect(argumentsOf('CMD').map((json) => (JSON.parse(json) as string[]).join(' '))).toEqual([command]);
   });
 
   it('builds on the current LTS of Node, with a nats-server of the distribution', () => {

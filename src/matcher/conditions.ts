@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { LeadEvent } from '../model/event.ts';
+import { parsedMetadata } from '../model/metadata.ts';
 import { canonicalWhere, type FieldTest, type Where } from '../model/step.ts';
 
 const METADATA = 'metadata';
@@ -26,7 +27,7 @@ export function fulfils(event: LeadEvent, where: Where): boolean {
 /** The value at a path; undefined where nothing is, or null. Only objects are looked into, no lists. */
 function valueAt(event: LeadEvent, path: string): unknown {
   const [root, ...names] = path.split('.');
-  let value: unknown = root === METADATA ? event.metadata : event.score;
+  let value: unknown = root === METADATA ? parsedMetadata(event.metadata) : event.score;
   for (const name of names) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
     value = Object.hasOwn(value, name) ? (value as Readonly<Record<string, unknown>>)[name] : undefined;

@@ -1,3 +1,5 @@
+import type { Metadata, WrittenMetadata } from './metadata.ts';
+
 /** The organizational unit (tenant): the second token of the subject that an event arrived on. */
 export type OuId = string;
 
@@ -22,8 +24,8 @@ export interface LeadEvent {
   readonly streamSequence: number;
   /** JetStream timestamp of the message, the only clock that matching knows (R20). */
   readonly arrivalMicros: number;
-  /** What the sender said beside it, as parsed; only conditions of steps look at it. */
-  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** What the sender said beside it; only conditions of steps look at it. */
+  readonly metadata?: Metadata | WrittenMetadata | undefined;
   /** Of a held event that is looked at again: the texts of the conditions that it fulfilled, for want of its metadata. */
   readonly fulfilled?: readonly string[];
   /** The lead's score after the event, a finite number, where the sender keeps one. */

@@ -1,5 +1,6 @@
 import type { LeadEvent, Rejection, RejectionReason } from '../model/event.ts';
 import { parseInstant } from '../model/instant.ts';
+import { type MessageFields, scanFields } from './scan.ts';
 import { OU_ALLOWED, ouOfSubject } from './subject.ts';
 
 /** The largest message that is read, in bytes. */
@@ -41,7 +42,7 @@ export function decodeMessage(message: RawMessage): Decoded {
       `the subject is ${show(message.subject)}, but its second token must be an OU of ${OU_ALLOWED}`,
     );
   }
-  const body = parseBody(message.data);
+  const body = fieldsOf(message.data);
   if ('rejection' in body) return body;
   const { fields } = body;
 
@@ -62,13 +63,19 @@ export function decodeMessage(message: RawMessage): Decoded {
   return { event: { ou, leadId, id, type, timeMicros, streamSequence, arrivalMicros, metadata, score } };
 }
 
-function parseBody(data: Uint8Array): { readonly fields: Fields } | { readonly rejection: Rejection } {
+function fieldsOf(data: Uint8Array): { readonly fields: MessageFields } | { readonly rejection: Rejection } {
   if (data.length > MESSAGE_BYTES_MAX) {
     return reject(
       'too_large',
       `the message has ${data.length} bytes, but at most ${MESSAGE_BYTES_MAX} are read`,
     );
   }
+  const scanned = scanFields(data);
+  return scanned === undefined ? parse(data) : { fields: scanned };
+}
+
+/** For whatever the scanner leaves, most of which is to be rejected. */
+function parse(data: Uint8Array): { readonly fields: MessageFields } | { readonly rejection: Rejection } {
   let text: string;
   try {
     text = decoder.decode(data);
@@ -84,21 +91,14 @@ function parseBody(data: Uint8Array): { readonly fields: Fields } | { readonly r
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return reject('not_json', `the message is ${show(value)}, but must be a JSON object`);
   }
-  return { fields: value as Fields };
+  return { fields: value as MessageFields };
 }
 
-/** The fields that are read; every other one is ignored. */
-interface Fields {
-  readonly id?: unknown;
-  readonly lead_id?: unknown;
-  readonly event_type?: unknown;
-  readonly created_at?: unknown;
-  readonly timestamp?: unknown;
-  readonly metadata?: unknown;
-  readonly score?: unknown;
-}
-
-function requiredText(fields: Fields, name: 'lead_id' | 'event_type', bytesMax: number): Field<string> {
+function requiredText(
+  fields: MessageFields,
+  name: 'lead_id' | 'event_type',
+  bytesMax: number,
+): Field<string> {
   const value = fields[name];
   if (isText(value, bytesMax)) return value;
   if (value === undefined || value === null) {
@@ -107,7 +107,7 @@ function requiredText(fields: Fields, name: 'lead_id' | 'event_type', bytesMax: 
   return refuseText(name, value, bytesMax);
 }
 
-function eventId(fields: Fields, message: RawMessage): Field<string> {
+function eventId(fields: MessageFields, message: RawMessage): Field<string> {
   const { id } = fields;
   if (id !== undefined && id !== null) {
     return isText(id, EVENT_ID_BYTES_MAX) ? id : refuseText('id', id, EVENT_ID_BYTES_MAX);
@@ -118,7 +118,7 @@ function eventId(fields: Fields, message: RawMessage): Field<string> {
   return refuseText('the header Nats-Msg-Id', messageId, EVENT_ID_BYTES_MAX);
 }
 
-function eventTime(fields: Fields, arrivalMicros: number): Field<number> {
+function eventTime(fields: MessageFields, arrivalMicros: number): Field<number> {
   const name = fields.created_at === undefined || fields.created_at === null ? 'timestamp' : 'created_at';
   const value = fields[name];
   if (value === undefined || value === null) return arrivalMicros;
@@ -131,12 +131,12 @@ function eventTime(fields: Fields, arrivalMicros: number): Field<number> {
 }
 
 /** Not checked: whatever is no object has no fields that a condition could be about. */
-function metadataOf({ metadata }: Fields): LeadEvent['metadata'] {
+function metadataOf({ metadata }: MessageFields): LeadEvent['metadata'] {
   return typeof metadata === 'object' && metadata !== null ? (metadata as LeadEvent['metadata']) : undefined;
 }
 
 /** JSON can spell numbers that are not finite, such as 1e999. */
-function eventScore({ score }: Fields): Field<number | undefined> {
+function eventScore({ score }: MessageFields): Field<number | undefined> {
   if (score === undefined || score === null) return undefined;
   if (typeof score === 'number' && Number.isFinite(score)) return score;
   return reject(
