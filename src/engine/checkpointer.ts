@@ -2,11 +2,16 @@ import type { EncodedLead, LeadHandle, Matcher } from '../matcher/matcher.ts';
 import type { Checkpoint, Reach } from '../model/checkpoint.ts';
 import type { Clock } from './clock.ts';
 import type { EngineMetrics, LoggerPort, StateStorePort } from './ports.ts';
-import type { Turnstile } from './turnstile.ts';
 import { inWritingOrder } from './writingOrder.ts';
 
 /** Leads encoded in one turn: a few milliseconds, so that the feed is never held up for longer. */
 export const LEADS_PER_TURN = 200;
+
+/**
+ * Runs a step between two groups of messages, when what was rejected so far is stored. Whatever the step asks of the
+ * store is made after what the groups before asked of it, and before what the groups behind will ask.
+ */
+export type RunTurn = <T>(step: () => T) => Promise<T>;
 
 /** Silent leads are looked for in this fraction of all leads per checkpoint, at least in as many as one turn has. */
 const SWEEP_FRACTION = 1 / 64;
@@ -19,13 +24,14 @@ const SWEEP_FRACTION = 1 / 64;
  * sequence it is applied, so a replay from the noted position passes over what it contains already. When all
  * are written the noted position is: never ahead of the states it covers.
  *
- * Between two turns nothing is half done: the fires of all applied messages are committed and their
- * rejections are stored, so a written state never contains a message whose effects could still be lost.
+ * In a turn nothing is half done: the fires of all applied messages are asked of the store before the states,
+ * and the rejections are stored, so a state on disk never contains a message whose effects could still be lost.
  */
 export class Checkpointer {
   private readonly matcher: Matcher;
   private readonly store: StateStorePort;
-  private readonly turnstile: Turnstile;
+  private readonly turn: RunTurn;
+  private readonly fail: (error: unknown) => Error;
   private readonly metrics: EngineMetrics;
   private readonly logger: LoggerPort;
   private readonly clock: Clock;
@@ -35,7 +41,9 @@ export class Checkpointer {
   constructor(options: {
     matcher: Matcher;
     store: StateStorePort;
-    turnstile: Turnstile;
+    turn: RunTurn;
+    /** Told of a write that could not be made. */
+    fail: (error: unknown) => Error;
     metrics: EngineMetrics;
     logger: LoggerPort;
     clock: Clock;
@@ -43,7 +51,8 @@ export class Checkpointer {
   }) {
     this.matcher = options.matcher;
     this.store = options.store;
-    this.turnstile = options.turnstile;
+    this.turn = options.turn;
+    this.fail = options.fail;
     this.leadsPerTurn = options.leadsPerTurn;
     this.metrics = options.metrics;
     this.logger = options.logger;
@@ -68,7 +77,7 @@ export class Checkpointer {
 
   private async write(read: () => Checkpoint): Promise<Checkpoint> {
     const startedMs = this.clock.nowMs();
-    const { checkpoint, dirty } = await this.turnstile.run(async () => ({
+    const { checkpoint, dirty } = await this.turn(() => ({
       checkpoint: read(),
       dirty: this.matcher.takeDirty(),
     }));
@@ -77,19 +86,20 @@ export class Checkpointer {
     let bytes = 0;
     let reach: Reach = checkpoint;
     for await (const handles of inWritingOrder(this.matcher, dirty, this.leadsPerTurn)) {
-      bytes += await this.turnstile.run(() => {
+      const asked = await this.turn(() => {
         reach = read();
-        return this.writeLeads(handles, reach);
+        return this.putLeads(handles, reach);
       });
+      bytes += await this.written(asked);
     }
     await this.store.putCheckpoint(checkpoint, reach);
     this.logger.debug({ position, bytes }, 'a checkpoint is on disk');
-    await this.turnstile.run(() => this.sweep(checkpoint));
+    await this.written(await this.turn(() => this.sweep(checkpoint)));
     this.metrics.onCheckpoint(dirty.length, bytes, (this.clock.nowMs() - startedMs) / 1000);
     return checkpoint;
   }
 
-  private async writeLeads(handles: readonly LeadHandle[], reach: Reach): Promise<number> {
+  private putLeads(handles: readonly LeadHandle[], reach: Reach): Asked {
     const rows: EncodedLead[] = [];
     let bytes = 0;
     for (const handle of handles) {
@@ -99,15 +109,29 @@ export class Checkpointer {
       rows.push(row);
     }
     // An encoded lead counts as clean, so its state must not get lost here: the store waits for room.
-    await this.store.putLeads(rows, reach);
-    return bytes;
+    return { bytes, written: this.store.putLeads(rows, reach) };
   }
 
   /** By the silence at the checkpoint that is on disk now, because a restart begins with that. */
-  private async sweep({ silentBefore }: Checkpoint): Promise<void> {
+  private sweep({ silentBefore }: Checkpoint): Asked {
     const leadsMax = Math.max(this.leadsPerTurn, Math.ceil(this.matcher.leadCount * SWEEP_FRACTION));
     const gone = this.matcher.forgetSilent(leadsMax, silentBefore);
-    if (gone.length === 0) return;
-    await this.store.removeLeads(gone);
+    return { bytes: 0, written: gone.length === 0 ? Promise.resolve() : this.store.removeLeads(gone) };
   }
+
+  /** Groups go on meanwhile. Memory is ahead of the disk after a failure, as if it were one of the turn. */
+  private async written({ bytes, written }: Asked): Promise<number> {
+    try {
+      await written;
+    } catch (error) {
+      throw this.fail(error);
+    }
+    return bytes;
+  }
+}
+
+/** A write that a turn asked for. */
+interface Asked {
+  readonly bytes: number;
+  readonly written: Promise<void>;
 }

@@ -1,31 +1,28 @@
 import { PREFETCHED_MAX } from '../matcher/leadTable.ts';
 import type { EncodedLead, Matcher } from '../matcher/matcher.ts';
-import type { Completion, Crossing, Outcome } from '../matcher/outcome.ts';
 import type { Checkpoint, Reach, StreamMark } from '../model/checkpoint.ts';
 import type { Delivery } from '../model/delivery.ts';
-import type { FeedMessage, LeadEvent, Rejection } from '../model/event.ts';
-import type { Fire } from '../model/fire.ts';
-import type { Trigger } from '../model/trigger.ts';
+import type { FeedMessage, LeadEvent } from '../model/event.ts';
 import type { Catalog } from './catalog.ts';
 import { Checkpointer, LEADS_PER_TURN } from './checkpointer.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { fireOf, milestoneFireOf } from './fires.ts';
+import { GroupEffects } from './groupEffects.ts';
 import type {
   CommitFires,
   EngineMetrics,
   FireEntry,
-  GroupCounts,
   LoggerPort,
   PlanDeliveries,
   StateStorePort,
   StoreRejected,
 } from './ports.ts';
 import { Turnstile } from './turnstile.ts';
+import { Uncommitted } from './uncommitted.ts';
 
 /** A group that takes longer to commit is worth a word on /readyz. */
 const GROUP_SECONDS_MAX = 5;
-/** A fire with its delivery and their index entries takes some 50 µs of the main thread. */
-const FIRES_PER_COMMIT = 250;
+/** A fire with its delivery and their index entries takes some 50 µs of the main thread; others write in between. */
+const FIRES_PER_WRITE = 250;
 
 export interface EngineOptions {
   readonly matcher: Matcher;
@@ -57,17 +54,19 @@ export interface ResumePoint {
 }
 
 /**
- * The loop in the middle: a group of messages → matcher → one commit → the outbox is woken.
+ * The loop in the middle: a group of messages → matcher → writes → the outbox is woken.
  *
  * Its duties, in this order, for each group:
  *  1. Apply every message at its position, replayed changes of sequences BEFORE the message after them.
- *  2. Commit the fires with their deliveries, and store what was rejected, BEFORE the next group or the next
- *     turn of a checkpoint. A write that cannot be made is made later: the feed waits.
+ *  2. Ask the store for the fires with their deliveries BEFORE any state of a lead that the group changed, so that
+ *     they are on disk before it; and have what was rejected stored BEFORE such a state is asked for. Groups go on
+ *     meanwhile, up to a limit: a write that cannot be made is made later, and the feed waits.
  *  3. Wake the outbox AFTER the rows are on disk, never before.
  */
 export class Engine {
   private readonly options: EngineOptions;
   private readonly turnstile = new Turnstile();
+  private readonly uncommitted = new Uncommitted((error) => this.turnstile.fail(error));
   private readonly checkpointer: Checkpointer;
   private readonly clock: Clock;
   private stopTimer: () => void = () => {};
@@ -75,8 +74,6 @@ export class Engine {
   private offset = 0;
   private positionValue = 0;
   private committedPositionValue = 0;
-  /** When the group in hand was begun; null between groups. */
-  private groupSinceMs: number | null = null;
   private checkpointed = -1;
   private lastMessage: { readonly arrivalMicros: number; readonly data: Uint8Array } | null = null;
   /** The mark of the loaded checkpoint, valid until the first message. */
@@ -87,7 +84,12 @@ export class Engine {
     this.clock = options.clock ?? systemClock;
     this.checkpointer = new Checkpointer({
       ...options,
-      turnstile: this.turnstile,
+      turn: (step) =>
+        this.turnstile.run(async () => {
+          await this.uncommitted.rejectionsStored();
+          return step();
+        }),
+      fail: (error) => this.turnstile.fail(error),
       clock: this.clock,
       leadsPerTurn: options.leadsPerTurn ?? LEADS_PER_TURN,
     });
@@ -112,7 +114,8 @@ export class Engine {
   get trouble(): readonly string[] {
     const { failure } = this.turnstile;
     if (failure !== null) return [`the engine failed: ${failure.message}`];
-    const seconds = this.groupSinceMs === null ? 0 : (this.clock.nowMs() - this.groupSinceMs) / 1000;
+    const { sinceMs } = this.uncommitted;
+    const seconds = sinceMs === null ? 0 : (this.clock.nowMs() - sinceMs) / 1000;
     if (seconds < GROUP_SECONDS_MAX) return [];
     return [`a group of messages has waited ${Math.round(seconds)} s for its writes`];
   }
@@ -157,7 +160,10 @@ export class Engine {
     this.stopTimer();
     // One that is under way speaks of the place before, and must not be the last word.
     await this.checkpointer.idle();
-    const isElsewhere = await this.turnstile.run(async () => this.takePlace(resume));
+    const isElsewhere = await this.turnstile.run(async () => {
+      await this.uncommitted.written();
+      return this.takePlace(resume);
+    });
     // What was accepted once need not be accepted again after a crash.
     if (isElsewhere) await this.checkpoint();
     const { checkpointIntervalMs } = this.options;
@@ -187,40 +193,59 @@ export class Engine {
   }
 
   /**
-   * Applies a group of messages in stream order and resolves when its effects are committed. Messages at or
-   * below the cursor are passed over.
+   * Applies a group of messages in stream order and resolves when the next may follow; `committedPosition` tells
+   * when its effects are written. Messages at or below the cursor are passed over. Rejects after a failure.
    */
-  process(messages: readonly FeedMessage[]): Promise<void> {
-    return this.turnstile.run(() => this.processInTurn(messages));
+  async process(messages: readonly FeedMessage[]): Promise<void> {
+    await this.turnstile.run(async () => this.applyGroup(messages));
+    await this.uncommitted.room();
   }
 
-  private async processInTurn(messages: readonly FeedMessage[]): Promise<void> {
-    const startedMs = this.clock.nowMs();
-    this.groupSinceMs = startedMs;
-    const counts = emptyCounts();
-    const fires: FireEntry[] = [];
-    const rejections: [FeedMessage, Rejection][] = [];
+  /** Resolves when the effects of all groups so far are committed. Rejects after a failure. */
+  async committed(): Promise<void> {
+    await this.turnstile.run(() => this.uncommitted.written());
+  }
+
+  private applyGroup(messages: readonly FeedMessage[]): void {
+    const { matcher, catalog, metrics, storeRejected } = this.options;
+    const sinceMs = this.clock.nowMs();
+    const effects = new GroupEffects(this.options);
     const events = messages.map(({ decoded }) => ('event' in decoded ? decoded.event : null));
     for (let index = 0; index < messages.length; index++) {
-      if (index % PREFETCHED_MAX === 0) this.options.matcher.prefetch(events, index);
+      if (index % PREFETCHED_MAX === 0) matcher.prefetch(events, index);
       const message = messages[index]!;
       const position = message.streamSequence + this.offset;
       if (position <= this.positionValue) continue;
-      this.options.catalog.replayThrough(position - 1);
-      const event = events[index]!;
-      if (event !== null) this.options.catalog.backfills.catchUp(event.ou, event.leadId);
-      this.apply(message, position, counts, fires, rejections);
+      catalog.replayThrough(position - 1);
+      this.apply(message, position, effects);
       this.positionValue = position;
       this.lastMessage = message;
     }
-    this.options.catalog.replayThrough(this.positionValue);
-    await Promise.all([
-      this.commit(fires),
-      ...rejections.map(([message, rejection]) => this.options.storeRejected(message, rejection)),
-    ]);
-    this.committedPositionValue = this.positionValue;
-    this.groupSinceMs = null;
-    this.options.metrics.onGroup(counts, messages.length, (this.clock.nowMs() - startedMs) / 1000);
+    catalog.replayThrough(this.positionValue);
+    const position = this.positionValue;
+    this.uncommitted.add({
+      messages: messages.length,
+      sinceMs,
+      fires: this.commit(effects.fires),
+      rejections: Promise.all(
+        effects.rejections.map(([message, rejection]) => storeRejected(message, rejection)),
+      ),
+      onWritten: () => {
+        this.committedPositionValue = position;
+        metrics.onGroup(effects.counts, messages.length, (this.clock.nowMs() - sinceMs) / 1000);
+      },
+    });
+  }
+
+  private apply(message: FeedMessage, position: number, effects: GroupEffects): void {
+    const { decoded } = message;
+    if ('rejection' in decoded) {
+      effects.addRejection(message, decoded.rejection);
+      return;
+    }
+    const event = atPosition(decoded.event, position);
+    this.options.catalog.backfills.catchUp(event.ou, event.leadId);
+    effects.addOutcome(message, event, this.options.matcher.apply(event));
   }
 
   /**
@@ -236,79 +261,25 @@ export class Engine {
   async drain(): Promise<void> {
     this.stopTimer();
     this.options.catalog.close();
+    await this.committed().catch(() => undefined);
     if (this.stream === null || this.turnstile.failure !== null) return;
     await this.checkpoint();
     // One that was under way may have begun before the last group.
     if (this.checkpointed !== this.positionValue) await this.checkpoint();
   }
 
-  private apply(
-    message: FeedMessage,
-    position: number,
-    counts: GroupCounts,
-    fires: FireEntry[],
-    rejections: [FeedMessage, Rejection][],
-  ): void {
-    const { decoded } = message;
-    const outcome =
-      'event' in decoded
-        ? this.options.matcher.apply(atPosition(decoded.event, position))
-        : ({ kind: 'rejected', rejection: decoded.rejection } as const);
-    switch (outcome.kind) {
-      case 'rejected':
-        counts.rejected[outcome.rejection.reason] = (counts.rejected[outcome.rejection.reason] ?? 0) + 1;
-        rejections.push([message, outcome.rejection]);
-        return;
-      case 'held':
-        counts.held++;
-        if ('event' in decoded) this.collectFires(outcome, decoded.event, position, counts, fires);
-        return;
-      default:
-        counts[outcome.kind]++;
-    }
-  }
-
-  private collectFires(
-    { completions, crossings }: Extract<Outcome, { kind: 'held' }>,
-    decoded: LeadEvent,
-    position: number,
-    counts: GroupCounts,
-    fires: FireEntry[],
-  ): void {
-    if (completions.length === 0 && crossings === undefined) return;
-    const event = atPosition(decoded, position);
-    for (const completion of completions) {
-      if (isSuppressed(completion, counts)) continue;
-      const sequence = this.options.catalog.effectiveSequence(event.ou, completion.sequenceId);
-      if (sequence === undefined)
-        throw new Error(`the matcher fired ${completion.sequenceId}, which is not in the catalog`);
-      this.collect(fireOf(completion, event, sequence), sequence, counts, fires);
-    }
-    for (const crossing of crossings ?? []) {
-      if (isSuppressed(crossing, counts)) continue;
-      const milestone = this.options.catalog.effectiveMilestone(event.ou, crossing.milestoneId);
-      if (milestone === undefined)
-        throw new Error(`the matcher fired ${crossing.milestoneId}, which is not in the catalog`);
-      counts.milestoneFires++;
-      this.collect(milestoneFireOf(crossing, event, milestone), milestone, counts, fires);
-    }
-  }
-
-  private collect(fire: Fire, trigger: Trigger, counts: GroupCounts, fires: FireEntry[]): void {
-    counts.fires++;
-    if (fire.stale) counts.staleFires++;
-    fires.push({ fire, deliveries: this.options.planDeliveries(fire, trigger) });
-  }
-
-  /** Some at a time, so that a group in which every message fires does not hold up everything else meanwhile. */
+  /** Asks for all of them at once, and so before whatever is asked for later. */
   private async commit(fires: readonly FireEntry[]): Promise<void> {
-    for (let from = 0; from < fires.length; from += FIRES_PER_COMMIT) {
-      await this.commitSome(fires.slice(from, from + FIRES_PER_COMMIT));
+    const reach = fires.length === 0 ? null : this.reach();
+    const commits: Promise<void>[] = [];
+    for (let from = 0; from < fires.length; from += FIRES_PER_WRITE) {
+      commits.push(this.commitSome(fires.slice(from, from + FIRES_PER_WRITE), reach));
     }
+    await Promise.all(commits);
   }
 
-  private async commitSome(fires: readonly FireEntry[]): Promise<void> {
-    const { committed, flushed } = this.options.commitFires(fires, this.reach());
+  private async commitSome(fires: readonly FireEntry[], reach: Reach | null): Promise<void> {
+    const { committed, flushed } = this.options.commitFires(fires, reach);
     flushed.then(this.options.onDeliveriesDurable, (error: unknown) => {
       this.options.logger.error(
         { err: error },
@@ -368,26 +339,6 @@ function loadLead(matcher: Matcher, { ou, leadId, state }: EncodedLead): void {
   }
 }
 
-function isSuppressed({ suppressed }: Completion | Crossing, counts: GroupCounts): boolean {
-  if (suppressed === null) return false;
-  counts.suppressed[suppressed]++;
-  return true;
-}
-
 function atPosition(event: LeadEvent, position: number): LeadEvent {
   return event.streamSequence === position ? event : { ...event, streamSequence: position };
-}
-
-function emptyCounts(): GroupCounts {
-  return {
-    held: 0,
-    unlisted: 0,
-    duplicate: 0,
-    replayed: 0,
-    fires: 0,
-    staleFires: 0,
-    milestoneFires: 0,
-    suppressed: { once_per_lead: 0, cooldown: 0 },
-    rejected: {},
-  };
 }

@@ -22,12 +22,19 @@ export class Turnstile {
       try {
         return await step();
       } catch (error) {
-        this.error = error instanceof Error ? error : new Error(String(error));
-        this.reportFailure(this.error);
-        throw this.error;
+        throw this.fail(error);
       }
     });
     this.tail = result.catch(() => undefined);
     return result;
+  }
+
+  /** As if a step had failed, for what a step began and did not wait for. Gives the error that counts: the first. */
+  fail(error: unknown): Error {
+    if (this.error === null) {
+      this.error = error instanceof Error ? error : new Error(String(error));
+      this.reportFailure(this.error);
+    }
+    return this.error;
   }
 }

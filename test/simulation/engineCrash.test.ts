@@ -413,8 +413,9 @@ async function ticks(count: number): Promise<void> {
   for (let tick = 0; tick < count; tick++) await Promise.resolve();
 }
 
-/** The program, once nothing is merged any more. */
+/** The program, once nothing is merged any more and all is written. */
 async function ended(program: Program): Promise<Program> {
+  await program.engine.committed();
   while (program.isMerging) await ticks(1);
   await program.backfiller.stop();
   return program;
@@ -552,9 +553,10 @@ describe('a checkpoint', () => {
     program.refusesRejected = true;
     await program.start();
     const unusable = eventsOfTypes(4);
-    const group = expect(program.engine.process(unusable)).rejects.toThrow();
+    await program.engine.process(unusable);
+    const committed = expect(program.engine.committed()).rejects.toThrow();
     const checkpoint = expect(program.engine.checkpoint()).rejects.toThrow();
-    await Promise.all([group, checkpoint]);
+    await Promise.all([committed, checkpoint]);
     await program.engine.drain();
     expect(store.checkpoint()).toBeNull();
     await expect(program.engine.process(unusable)).rejects.toThrow();
