@@ -5,6 +5,9 @@ import { freeBytes, ROOM_BYTES_MIN } from './dataDirectory.ts';
 /** Pause before a write is tried again: a full disk wants time, not haste. */
 const RETRY_PAUSE_MS = 500;
 
+/** A transaction ends with the step that takes it beyond this, so that a flood of writes holds up nothing else. */
+const TRANSACTION_MS_MAX = 10;
+
 /**
  * What passes by itself, or once somebody makes room. LMDB reports a page that was written in part as EIO (5);
  * the others are ENOMEM, EFBIG, ENOSPC, EROFS, EDQUOT, and LMDB's MAP_FULL.
@@ -29,8 +32,8 @@ interface Request {
 /**
  * Makes writes in the order in which they are asked for, each whole or not at all.
  *
- * Those that are asked for while a transaction is under way are the next transaction together. A transaction
- * that fails keeps its place: it is made again before anything that was asked for later, so that nothing is
+ * Those that are asked for while a transaction is under way are the next transaction together, as many of them as
+ * `TRANSACTION_MS_MAX` allows. A transaction that fails keeps its place: it is made again before anything that was asked for later, so that nothing is
  * ever on disk without what was asked for before it. LMDB itself would go on with the next one.
  */
 export class WriteQueue {
@@ -106,15 +109,14 @@ export class WriteQueue {
     this.#running = false;
   }
 
-  /** One transaction of all that waits, or a pause when it fails. */
+  /** One transaction of what waits, or a pause when it fails. */
   async #writeWaiting(): Promise<void> {
     let transactionId = Number.POSITIVE_INFINITY;
     let requests: Request[] = [];
     try {
       await this.#root.childTransaction(() => {
         transactionId = this.#root.getWriteTxnId();
-        requests = [...this.#waiting];
-        for (const request of requests) this.#make(request);
+        requests = this.#makeSome();
       });
     } catch (error) {
       await this.#afterFailure(await causeOf(error), transactionId);
@@ -130,6 +132,18 @@ export class WriteQueue {
       if ('error' in outcome) reject(outcome.error);
       else resolve(outcome.value);
     }
+  }
+
+  /** Gives those that were made: all, or the first. */
+  #makeSome(): Request[] {
+    const endsAtMs = performance.now() + TRANSACTION_MS_MAX;
+    const made: Request[] = [];
+    for (const request of [...this.#waiting]) {
+      this.#make(request);
+      made.push(request);
+      if (performance.now() > endsAtMs) break;
+    }
+    return made;
   }
 
   /** A step that throws takes back what it wrote; an error of LMDB is one of the whole transaction. */

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import type { RootDatabase } from 'lmdb';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { WriteQueue } from '../../../src/store/writeQueue.ts';
 
 /** What LMDB says of a transaction that it gives up, among other things for its list of free pages. */
@@ -80,5 +80,23 @@ describe('a transaction that the library gives up', () => {
     const { root, write } = aQueue([failure]);
     await expect(write('row')).rejects.toThrow('failed: the transaction was given up');
     expect(root.commits).toBe(1);
+  });
+});
+
+describe('writes that take long', () => {
+  it('are not made in one transaction, and keep their order', async () => {
+    let nowMs = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+    const { queue, root } = aQueue([]);
+    const commitOf: number[] = [];
+    const write = (tookMs: number) =>
+      queue.write(() => {
+        nowMs += tookMs;
+        commitOf.push(root.commits);
+      });
+    // The first finds nothing under way; the others wait for it together.
+    await Promise.all([1, 4, 4, 4, 30, 1].map(write));
+    clock.mockRestore();
+    expect(commitOf).toEqual([0, 1, 1, 1, 2, 3]);
   });
 });
