@@ -10,6 +10,7 @@ import {
 } from 'nats';
 import type { RawMessage } from './decode.ts';
 import { bytesRead } from './liveness.ts';
+import { PullRequests } from './pullRequests.ts';
 import { type DeliveryInfo, parseDelivery } from './timestamp.ts';
 
 /** A message as it came off the wire, with its place in the stream. */
@@ -52,6 +53,8 @@ export interface PullSettings {
   readonly heartbeatMs: number;
   /** Messages asked for and not yet handed on; 8,000 unless told. */
   readonly windowMessages?: number;
+  /** After which the server ends a request; 30 s unless told, and at least five heartbeats. */
+  readonly expiresMs?: number;
 }
 
 function startOf({ start }: PullSettings): Partial<ConsumerConfig> {
@@ -101,12 +104,12 @@ export class PullConsumer<Taken extends Arrival> {
   readonly #settings: PullSettings;
   readonly #inbox: string;
   readonly #requestSubject: string;
+  readonly #expiresMs: number;
   readonly #timer: NodeJS.Timeout;
   readonly #read: (delivered: Delivered) => Taken;
   #buffer: Taken[] = [];
   #bufferBytes = 0;
-  /** Messages that the server may still send for the requests under way. */
-  #outstanding = 0;
+  readonly #requests: PullRequests;
   #pendingOnServer: number;
   /** Messages and status lines heard so far, and as of the last tick. */
   #heard = 0;
@@ -152,6 +155,8 @@ export class PullConsumer<Taken extends Arrival> {
     this.#read = read;
     this.name = name;
     this.#pendingOnServer = pendingOnServer;
+    this.#expiresMs = settings.expiresMs ?? EXPIRES_MS;
+    this.#requests = new PullRequests(Math.floor(this.#expiresMs / settings.heartbeatMs));
     this.#inbox = createInbox();
     this.#requestSubject = `$JS.API.CONSUMER.MSG.NEXT.${settings.stream}.${name}`;
     const subscription = nats.subscribe(this.#inbox, {
@@ -161,7 +166,7 @@ export class PullConsumer<Taken extends Arrival> {
       },
     });
     this.#unsubscribe = () => subscription.unsubscribe();
-    this.#timer = setInterval(() => this.#watchHeartbeats(), settings.heartbeatMs);
+    this.#timer = setInterval(() => this.#tick(), settings.heartbeatMs);
     this.#timer.unref();
     this.#request();
   }
@@ -213,7 +218,7 @@ export class PullConsumer<Taken extends Arrival> {
     const isIdle = heard === this.#heard && this.#buffer.length === 0;
     if (!isIdle) return;
     this.#pendingOnServer = info.num_pending;
-    if (info.num_pending > 0 && this.#outstanding > 0 && this.#silentTicks > 0) this.fail('stalled');
+    if (info.num_pending > 0 && this.#requests.outstanding > 0 && this.#silentTicks > 0) this.fail('stalled');
   }
 
   #shift(messagesMax: number): readonly Taken[] {
@@ -234,7 +239,7 @@ export class PullConsumer<Taken extends Arrival> {
     this.#buffer.push(taken);
     this.#bufferBytes += taken.data.length;
     this.#pendingOnServer = place.pending;
-    this.#outstanding = Math.max(0, this.#outstanding - 1);
+    this.#requests.delivered();
     this.#request();
     this.#wake?.();
   }
@@ -253,7 +258,7 @@ export class PullConsumer<Taken extends Arrival> {
     } else if (description.includes('consumer deleted')) {
       this.fail('consumer_deleted');
     } else if ((code === 404 || code === 408 || code === 409) && left !== '') {
-      this.#outstanding = Math.max(0, this.#outstanding - Number(left));
+      this.#requests.ended(Number(left));
       this.#request();
     } else {
       this.fail(`pull_refused: ${code} ${description}`);
@@ -263,17 +268,23 @@ export class PullConsumer<Taken extends Arrival> {
   /** Asks for more once half of the window is free, so that requests are few and the server never waits. */
   #request(): void {
     const windowMessages = this.#settings.windowMessages ?? WINDOW_MESSAGES;
-    const room = windowMessages - this.#outstanding - this.#buffer.length;
+    const room = windowMessages - this.#requests.outstanding - this.#buffer.length;
     if (this.#failure !== undefined || room < windowMessages / 2 || this.#bufferBytes >= WINDOW_BYTES) return;
-    this.#outstanding += room;
+    this.#requests.add(room);
     const request = {
       batch: room,
       // A request must have room for the largest message, or the server refuses it again and again.
       max_bytes: Math.max(WINDOW_BYTES, 2 * (this.#nats.info?.max_payload ?? 0)),
-      expires: nanos(EXPIRES_MS),
+      expires: nanos(this.#expiresMs),
       idle_heartbeat: nanos(this.#settings.heartbeatMs),
     };
     this.#nats.publish(this.#requestSubject, encoder.encode(JSON.stringify(request)), { reply: this.#inbox });
+  }
+
+  #tick(): void {
+    this.#watchHeartbeats();
+    this.#requests.tick();
+    this.#request();
   }
 
   /** While a request is under way the server says something at least once per heartbeat; two may go missing. */
@@ -284,7 +295,7 @@ export class PullConsumer<Taken extends Arrival> {
     const isMidMessage = inMsgs === this.#messagesAtTick && bytes - this.#bytesAtTick > SMALL_TALK_BYTES;
     this.#bytesAtTick = bytes;
     this.#messagesAtTick = inMsgs;
-    const isSilent = this.#heard === this.#heardAtTick && !isMidMessage && this.#outstanding > 0;
+    const isSilent = this.#heard === this.#heardAtTick && !isMidMessage && this.#requests.outstanding > 0;
     this.#heardAtTick = this.#heard;
     this.#silentTicks = isSilent ? this.#silentTicks + 1 : 0;
     if (this.#silentTicks > 2) this.fail('heartbeats_missed');

@@ -4,6 +4,7 @@ import { type StreamMark, unread } from '../../../src/model/checkpoint.ts';
 import type { FeedMessage } from '../../../src/model/event.ts';
 import { openConnection } from '../../../src/stream/connection.ts';
 import { EventFeed, type FeedSettings, type SequenceGap } from '../../../src/stream/feed.ts';
+import { PullConsumer } from '../../../src/stream/pull.ts';
 import { type EventStreams, ensureStreams } from '../../../src/stream/streams.ts';
 import { recordingLogger, startNats, type TestServer, waitFor } from '../../support/nats.ts';
 import { startProxy } from '../../support/proxy.ts';
@@ -106,6 +107,31 @@ function holdingAnswers(connection: NatsConnection) {
 function upTo(last: number, from = 1): number[] {
   return Array.from({ length: last - from + 1 }, (_, index) => from + index);
 }
+
+describe('a pull consumer', () => {
+  it('asks again before its request ends, since the server may drop one at its end without a word', async () => {
+    const heard: string[] = [];
+    nats.subscribe('$JS.API.CONSUMER.MSG.NEXT.EVENTS.>', {
+      callback: (_error, { reply: inbox }) => {
+        heard.push('request');
+        if (heard.length > 1) return;
+        nats.subscribe(inbox!, {
+          callback: (_error, { headers }) => void (headers?.code === 408 && heard.push('end')),
+        });
+      },
+    });
+    await nats.flush();
+    const manager = await nats.jetstreamManager();
+    const start = { sequence: 1 };
+    const settings = { stream: 'EVENTS', start, filterSubject: null, heartbeatMs: 100, expiresMs: 1_000 };
+    const consumer = await PullConsumer.open(nats, manager, settings, (delivered) => delivered);
+    await waitFor('the end of a request', () => heard.includes('end'));
+    await publish(1);
+    expect(await consumer.take(1)).toMatchObject([{ streamSequence: 1 }]);
+    await consumer.close();
+    expect(heard.slice(0, 3)).toEqual(['request', 'request', 'end']);
+  });
+});
 
 describe('the event feed', () => {
   it('hands on every message in stream order, decoded, with its arrival time in microseconds', async () => {
