@@ -10,8 +10,16 @@ export function isOu(text: string): boolean {
   return OU_PATTERN.test(text);
 }
 
+/** Messages that follow each other mostly have one subject, and events of one OU share its text then. */
+let last: { readonly subject: string; readonly ou: OuId | undefined } = { subject: '', ou: undefined };
+
 /** The OU of an event's subject, which is its second token; undefined where there is none or it is not an OU. */
 export function ouOfSubject(subject: string): OuId | undefined {
+  if (subject !== last.subject) last = { subject, ou: readOu(subject) };
+  return last.ou;
+}
+
+function readOu(subject: string): OuId | undefined {
   const start = subject.indexOf('.') + 1;
   if (start === 0) return undefined;
   const end = subject.indexOf('.', start);
