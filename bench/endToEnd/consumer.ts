@@ -9,6 +9,7 @@ import { openConnection } from '../../src/stream/connection.ts';
 import { EventFeed, type GroupHandler } from '../../src/stream/feed.ts';
 import type { Logger } from '../../src/stream/ports.ts';
 import { PullConsumer } from '../../src/stream/pull.ts';
+import { ThreadedReceiver } from '../../src/stream/receiver.ts';
 import { ensureStreams } from '../../src/stream/streams.ts';
 import { applyInGroups } from '../matcher/applyInGroups.ts';
 import type { Workload } from '../matcher/workload.ts';
@@ -61,7 +62,7 @@ async function plain(natsUrl: string, card: Workload, onData: (data: Uint8Array)
   return usage;
 }
 
-/** The feed's pull consumer, whose groups are dropped. */
+/** The pull consumer of the receiving thread, in this one; its groups are dropped. */
 async function receive(natsUrl: string, card: Workload): Promise<Usage> {
   const connection = await openConnection({ url: natsUrl, name: 'bench' }, quiet);
   const manager = await connection.nats.jetstreamManager();
@@ -79,7 +80,7 @@ async function receive(natsUrl: string, card: Workload): Promise<Usage> {
   return usage;
 }
 
-/** The feed with its decoding, and a handler instead of the engine. */
+/** The feed with its receiving thread, and a handler instead of the engine. */
 async function feed(natsUrl: string, card: Workload, handler: GroupHandler): Promise<Usage> {
   const connection = await openConnection({ url: natsUrl, name: 'bench' }, quiet);
   const streams = await ensureStreams(
@@ -87,7 +88,10 @@ async function feed(natsUrl: string, card: Workload, handler: GroupHandler): Pro
     { eventsStream: STREAM, eventsSubject: 'events.>', eventsMaxAgeMs: 45 * DAY_MS },
     quiet,
   );
-  const events = new EventFeed(connection.nats, streams, quiet);
+  const receiver = new ThreadedReceiver({ url: natsUrl, name: 'bench' }, quiet);
+  const events = new EventFeed(connection.nats, streams, quiet, {
+    openConsumer: (settings) => receiver.open(settings),
+  });
   const since = usageSince();
   const usage = await new Promise<Usage>((resolve, reject) => {
     events.start(unread(streams.events), async (group) => {
@@ -100,6 +104,7 @@ async function feed(natsUrl: string, card: Workload, handler: GroupHandler): Pro
     });
   });
   await events.stop();
+  await receiver.close();
   await connection.close();
   return usage;
 }

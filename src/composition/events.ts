@@ -31,6 +31,7 @@ async function connectStream(config: Config, core: Core): Promise<void> {
     {
       ...config,
       path: executablePath(),
+      receivesInThread: true,
       signal: core.abort.signal,
       onWaiting: (reason) => {
         core.obstacle = reason;

@@ -3,7 +3,7 @@ import type { StreamMark } from '../model/checkpoint.ts';
 import type { FeedMessage } from '../model/event.ts';
 import { decodeMessage } from './decode.ts';
 import { type Logger, messageOf, pause, type Readiness } from './ports.ts';
-import { type Delivered, PullConsumer } from './pull.ts';
+import { type Delivered, PullConsumer, type PullSettings } from './pull.ts';
 import { compare, digestOf, inspectStream, type StreamFound } from './reconcile.ts';
 import type { EventStreams } from './streams.ts';
 import { ouOfSubject } from './subject.ts';
@@ -31,7 +31,12 @@ export interface FeedSettings {
   readonly heartbeatMs?: number;
   readonly pollIntervalMs?: number;
   readonly handlerPauseMs?: number;
+  /** Opens a consumer; over the connection of the feed unless told. */
+  readonly openConsumer?: (settings: PullSettings) => Promise<FeedConsumer>;
 }
+
+/** A consumer as the feed needs it, see `PullConsumer`. */
+export type FeedConsumer = Pick<PullConsumer<FeedMessage>, 'pending' | 'take' | 'fail' | 'close' | 'verify'>;
 
 const GROUP_MESSAGES_MAX = 4_000;
 const HEARTBEAT_MS = 1_000;
@@ -67,7 +72,7 @@ export class EventFeed {
   /** The last message that the handler completed; undefined until it completes one. */
   #last: FeedMessage | undefined;
   #inHand = 0;
-  #consumer: PullConsumer<FeedMessage> | undefined;
+  #consumer: FeedConsumer | undefined;
   #state: Readiness = { ready: false, reason: 'the feed has not been started' };
   #isStopping = false;
   #running: Promise<unknown> = Promise.resolve();
@@ -155,7 +160,7 @@ export class EventFeed {
 
   /** One life of a consumer. Resolves with why it ended; never rejects. */
   async #consume(handler: GroupHandler): Promise<Ended> {
-    let consumer: PullConsumer<FeedMessage> | undefined;
+    let consumer: FeedConsumer | undefined;
     try {
       // Requests made while there is no connection would all wait in its buffer, and time out there.
       if (!this.#isConnected) await this.#unlessStopped(this.#reconnected);
@@ -178,7 +183,7 @@ export class EventFeed {
     }
   }
 
-  async #open(): Promise<PullConsumer<FeedMessage> | Ended> {
+  async #open(): Promise<FeedConsumer | Ended> {
     this.#manager ??= await this.#nats.jetstreamManager();
     const { events, filterSubject } = this.#streams;
     const found = await inspectStream(this.#manager, events.name, this.cursor, filterSubject !== null);
@@ -190,10 +195,11 @@ export class EventFeed {
       filterSubject,
       heartbeatMs: this.#settings.heartbeatMs ?? HEARTBEAT_MS,
     };
-    return PullConsumer.open(this.#nats, this.#manager, settings, toFeedMessage);
+    const { openConsumer } = this.#settings;
+    return openConsumer?.(settings) ?? PullConsumer.open(this.#nats, this.#manager, settings, toFeedMessage);
   }
 
-  async #handGroups(consumer: PullConsumer<FeedMessage>, handler: GroupHandler): Promise<Ended> {
+  async #handGroups(consumer: FeedConsumer, handler: GroupHandler): Promise<Ended> {
     const messagesMax = this.#settings.groupMessagesMax ?? GROUP_MESSAGES_MAX;
     while (!this.#isStopping) {
       const taken = await consumer.take(messagesMax);
@@ -351,7 +357,7 @@ type Ended =
   | { readonly kind: 'mismatch'; readonly found: StreamFound };
 
 /** Closes a consumer that is still being created, once it stands. */
-function abandon(opening: Promise<PullConsumer<FeedMessage> | Ended>): void {
+function abandon(opening: Promise<FeedConsumer | Ended>): void {
   const close = async (): Promise<void> => {
     const opened = await opening;
     if (!('kind' in opened)) await opened.close();

@@ -5,6 +5,7 @@ import { EventFeed, type FeedSettings } from './feed.ts';
 import type { LookBackSource } from './lookBack.ts';
 import type { Logger, Readiness } from './ports.ts';
 import { EventPublisher } from './publish.ts';
+import { ThreadedReceiver } from './receiver.ts';
 import { inspectStream, type MismatchPolicy, type Reconciliation, reconcile } from './reconcile.ts';
 import { RejectedEvents } from './rejected.ts';
 import { type EmbeddedServer, startEmbeddedServer } from './server.ts';
@@ -24,6 +25,8 @@ export interface StreamRoomSettings extends StreamSettings {
   readonly path: string;
   readonly dataDir: string;
   readonly feed?: FeedSettings;
+  /** Whether events are received in a thread of their own; only compiled code can have one. */
+  readonly receivesInThread?: boolean;
   /** Ends a start that waits for a server. */
   readonly signal?: AbortSignal;
   /** Called with the reason whenever a server is waited for. */
@@ -45,7 +48,7 @@ export interface StreamRoom {
   readonly state: Readiness;
   /** Compares the stream as it stands now with what was read of it. Throws when the server does not answer. */
   reconcile(mark: StreamMark | null, policy: MismatchPolicy): Promise<Reconciliation>;
-  /** Stops the feed, drains the connection, stops the embedded server, in this order. */
+  /** Stops the feed, drains the connections, stops the embedded server, in this order. */
   close(): Promise<void>;
 }
 
@@ -97,6 +100,17 @@ function plainConnection(
   };
 }
 
+function receiverOf(
+  settings: StreamRoomSettings,
+  server: EmbeddedServer | undefined,
+  logger: Logger,
+): ThreadedReceiver {
+  return new ThreadedReceiver(
+    { ...plainConnection(settings, server), name: 'sequence-triggers-feed' },
+    logger,
+  );
+}
+
 function assemble(
   settings: StreamRoomSettings,
   logger: Logger,
@@ -105,7 +119,11 @@ function assemble(
   streams: EventStreams,
 ): StreamRoom {
   const { nats } = connection;
-  const feed = new EventFeed(nats, streams, logger, settings.feed);
+  const receiver = settings.receivesInThread ? receiverOf(settings, server, logger) : undefined;
+  const feed = new EventFeed(nats, streams, logger, {
+    ...settings.feed,
+    ...(receiver && { openConsumer: (wanted) => receiver.open(wanted) }),
+  });
   const rejected = new RejectedEvents(
     nats,
     {
@@ -146,6 +164,7 @@ function assemble(
     close: async () => {
       rejected.close();
       await feed.stop();
+      await receiver?.close();
       await connection.close();
       await server?.close();
     },
