@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { Bundle } from './bundle.ts';
 import { shutdownError, whenAborted } from './deadline.ts';
 import { noAnswer, type Outgoing, type Sender, type SendFailure, type SendResult } from './sender.ts';
 import { transportError } from './transportError.ts';
@@ -60,8 +61,7 @@ class Thread {
   /** By the numbers of their postings, which are used again: as many as there ever were at a time. */
   readonly #waiters: (Waiter | null)[] = [];
   readonly #freeNumbers: number[] = [];
-  /** What is sent to the thread at the end of this turn of the event loop. */
-  #postings: Posting[] = [];
+  readonly #postings = new Bundle<Posting>((postings) => this.#worker.postMessage(postings));
   #problem = 'it stopped';
   #isCutOff = false;
   hasEnded = false;
@@ -86,8 +86,7 @@ class Thread {
       // The thread hears nothing of it: whoever aborts closes the sender next, and the connections with it.
       const stopListening = whenAborted(signal, () => resolve(cutOff()));
       this.#waiters[number] = { resolve, stopListening };
-      const posting: Posting = [number, destination, id, nowMs, body, secrets, isSample];
-      if (this.#postings.push(posting) === 1) setImmediate(() => this.#tell());
+      this.#postings.add([number, destination, id, nowMs, body, secrets, isSample]);
     });
   }
 
@@ -95,11 +94,6 @@ class Thread {
     this.#isCutOff = true;
     await Promise.race([this.#worker.terminate(), sleep(END_MS_MAX, undefined, { ref: false })]);
     this.#ended();
-  }
-
-  #tell(): void {
-    this.#worker.postMessage(this.#postings);
-    this.#postings = [];
   }
 
   #settle(number: number, result: SendResult): void {

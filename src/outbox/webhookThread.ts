@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { Bundle } from './bundle.ts';
 import type { SendResult } from './sender.ts';
 import type { WebhookMessage } from './webhookMessage.ts';
 import { type PlainSenderOptions, WebhookSender } from './webhookSender.ts';
@@ -17,12 +18,12 @@ export type Posted = readonly [number: number, result: SendResult];
 
 /**
  * The entry of the thread that webhooks are posted in. It hears lists of `Posting` and answers with lists of `Posted`,
- * in any order; those that are there in one turn of its event loop go together.
+ * in any order.
  */
 const sender = WebhookSender.of(workerData as PlainSenderOptions);
 /** Attempts are cut off with the thread. */
 const { signal } = new AbortController();
-let posted: Posted[] = [];
+const posted = new Bundle<Posted>((results) => parentPort?.postMessage(results));
 
 parentPort?.on('message', (postings: readonly Posting[]) => {
   for (const [number, destination, id, nowMs, body, secrets, isSample] of postings) {
@@ -31,11 +32,5 @@ parentPort?.on('message', (postings: readonly Posting[]) => {
 });
 
 async function post(number: number, message: WebhookMessage): Promise<void> {
-  const result = await sender.post(message, signal);
-  if (posted.push([number, result]) === 1) setImmediate(tell);
-}
-
-function tell(): void {
-  parentPort?.postMessage(posted);
-  posted = [];
+  posted.add([number, await sender.post(message, signal)]);
 }
