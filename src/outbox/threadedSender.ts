@@ -14,13 +14,13 @@ const END_MS_MAX = 1_000;
 
 /**
  * Posts webhooks as `WebhookSender` does, in a thread of its own, so that HTTP and TLS take nothing from the thread
- * that events wait for. It begins with the first message. Should it ever end by itself, the attempts under way
- * have failed, and the next one begins another thread.
+ * that events wait for. Should it ever end by itself, the attempts under way have failed, and the next one begins
+ * another thread.
  */
 export class ThreadedSender implements Sender {
   readonly #options: PlainSenderOptions;
   readonly #entry: URL;
-  #thread: Thread | null = null;
+  #thread: Thread;
   #isClosed = false;
 
   /**
@@ -32,20 +32,19 @@ export class ThreadedSender implements Sender {
     WebhookSender.of(options);
     this.#options = options;
     this.#entry = entry;
+    this.#thread = new Thread(entry, options);
   }
 
   send(outgoing: Outgoing, signal: AbortSignal): Promise<SendResult> {
     if (this.#isClosed || signal.aborted) return Promise.resolve(cutOff());
-    if (this.#thread === null || this.#thread.hasEnded) {
-      this.#thread = new Thread(this.#entry, this.#options);
-    }
+    if (this.#thread.hasEnded) this.#thread = new Thread(this.#entry, this.#options);
     return this.#thread.post(outgoing, signal);
   }
 
   /** Cuts off what is under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#thread?.end();
+    await this.#thread.end();
   }
 }
 
