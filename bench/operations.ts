@@ -16,8 +16,9 @@ interface Answer {
   readonly error?: string;
 }
 
-/** As many threads as the program has, which LMDB commits on. */
+/** As many threads as the program has, which LMDB commits on, and its size of the young generation. */
 const THREADS = '16';
+const OPTIONS = ['--expose-gc', '--max-semi-space-size=64'];
 
 /** In the child: answers requests, one at a time, until the channel to the parent closes. */
 export function serve(operations: Operations): void {
@@ -39,7 +40,7 @@ export class OperatingProcess<Offered extends Operations> {
   constructor(script: string) {
     // The build; benchmarks and tests run from the root of the project.
     this.#child = fork(resolve(`dist/bench/${script}.js`), {
-      execArgv: ['--expose-gc'],
+      execArgv: OPTIONS,
       env: { ...process.env, UV_THREADPOOL_SIZE: THREADS },
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });

@@ -2,11 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Sequence } from '../../src/model/sequence.ts';
-import { parseCidrs } from '../../src/outbox/addressGuard.ts';
 import type { OutboxOptions } from '../../src/outbox/options.ts';
 import { Outbox } from '../../src/outbox/outbox.ts';
 import type { Sender } from '../../src/outbox/sender.ts';
-import { WebhookSender } from '../../src/outbox/webhookSender.ts';
+import { ThreadedSender } from '../../src/outbox/threadedSender.ts';
 import { DeliveryStore } from '../../src/store/deliveries.ts';
 import { DestinationStore } from '../../src/store/destinations.ts';
 import { type Environment, openEnvironment } from '../../src/store/environment.ts';
@@ -97,8 +96,14 @@ export async function withDataDir<T>(work: (dataDir: string) => Promise<T>): Pro
   }
 }
 
-export function webhookSender(timeoutMs: number): WebhookSender {
-  return new WebhookSender({ version: '0.0.0', timeoutMs, allowedCidrs: parseCidrs(['127.0.0.0/8']) });
+const senders = new Map<number, Sender>();
+
+/** As the program has it. Its thread goes on, also after `close`, so that what warms up warms up for all runs. */
+export function webhookSender(timeoutMs: number): Sender {
+  const known = senders.get(timeoutMs);
+  const sender = known ?? new ThreadedSender({ version: '0.0.0', timeoutMs, allowedCidrs: ['127.0.0.0/8'] });
+  senders.set(timeoutMs, sender);
+  return { send: (outgoing, signal) => sender.send(outgoing, signal), close: async () => {} };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent } from 'undici';
 import { signatureHeaders } from '../../src/outbox/signature.ts';
-import { webhookBody } from '../../src/outbox/webhookSender.ts';
+import { webhookBody } from '../../src/outbox/webhookMessage.ts';
 import { Durations } from '../matcher/durations.ts';
 import { startCost } from '../peers/cost.ts';
 import { Countdown } from './countdown.ts';

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config/schema.ts';
 import { programVersion } from '../config/version.ts';
-import { parseCidrs } from '../outbox/addressGuard.ts';
 import { EmailSender } from '../outbox/emailSender.ts';
 import type { Sender } from '../outbox/sender.ts';
-import { WebhookSender } from '../outbox/webhookSender.ts';
+import { ThreadedSender } from '../outbox/threadedSender.ts';
 
 /** Mail servers that scan contents take minutes to answer; giving up on them earlier sends copies. */
 const EMAIL_TIMEOUT_MS = 5 * 60_000;
@@ -23,10 +22,10 @@ export interface Senders {
 export function createSenders(config: Config): Senders {
   const { smtpUrl, emailFrom, webhookCaFile, webhookProxyUrl } = config;
   return {
-    webhookSender: new WebhookSender({
+    webhookSender: new ThreadedSender({
       version: programVersion(),
       timeoutMs: config.webhookTimeoutMs,
-      allowedCidrs: parseCidrs(config.webhookAllowCidrs),
+      allowedCidrs: config.webhookAllowCidrs,
       connectionsMax: config.webhookConcurrency,
       proxyUrl: webhookProxyUrl,
       caPem: webhookCaFile === null ? null : readCertificates(webhookCaFile),

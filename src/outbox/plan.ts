@@ -6,6 +6,10 @@ import type { Trigger } from '../model/trigger.ts';
 export const EMAIL_HELD_REASON = 'no SMTP server is configured (SMTP_URL and EMAIL_FROM)';
 const STALE_REASON = 'the completing event was older on arrival than max_fire_delay_seconds allows';
 
+const ID_DIGITS = 32;
+/** Hexadecimal ones that hold any safe integer. */
+const PLACE_DIGITS = 14;
+
 export interface PlanOptions {
   readonly emailConfigured: boolean;
   /** Why a destination is paused; null: it is not. */
@@ -60,7 +64,10 @@ function firstState(
   return { state: 'pending', reason: null, dueAtMs: nowMs + firstDelayMs };
 }
 
+/** A function of the fire. The place in the stream comes first, so that rows that change together lie together. */
 function deliveryId(fire: Fire, channel: Channel, destination: string): string {
+  const place = fire.streamSequence.toString(16).padStart(PLACE_DIGITS, '0');
   const identity = JSON.stringify([fire.id, channel, destination]);
-  return `del-${createHash('sha256').update(identity).digest('hex').slice(0, 32)}`;
+  const digest = createHash('sha256').update(identity).digest('hex');
+  return `del-${(place + digest).slice(0, ID_DIGITS)}`;
 }

@@ -1,18 +1,18 @@
-import type { Fire } from '../model/fire.ts';
-import { formatMicros } from '../model/time.ts';
 import {
   AddressRefusedError,
   type Cidr,
   checkWebhookUrl,
   type Lookup,
+  parseCidrs,
   systemLookup,
 } from './addressGuard.ts';
 import { Connections, ProxyError, type Route } from './connections.ts';
 import { exchange } from './exchange.ts';
 import { noAnswer, type Outgoing, type Sender, type SendResult } from './sender.ts';
-import { signatureHeaders, signingSecrets } from './signature.ts';
+import { signatureHeaders } from './signature.ts';
 import { transportError } from './transportError.ts';
 import { resultOf } from './webhookAnswer.ts';
+import { type WebhookMessage, webhookMessage } from './webhookMessage.ts';
 
 /** URLs whose check is remembered, since most attempts go to few. */
 const ROUTES_MAX = 4_096;
@@ -33,29 +33,14 @@ export interface WebhookSenderOptions {
   readonly lookup?: Lookup;
 }
 
+/** The same in values that can be sent to a thread. */
+export type PlainSenderOptions = Omit<WebhookSenderOptions, 'allowedCidrs' | 'lookup'> & {
+  /** As `parseCidrs` reads them. */
+  readonly allowedCidrs: readonly string[];
+};
+
 /** A sample has the same body as a fire, so that a receiver can be tried with it: a header marks it. */
 const SAMPLE_HEADER = { 'sequence-triggers-sample': 'true' };
-
-/** The body of a webhook: exactly these keys. */
-export function webhookBody(fire: Fire): string {
-  const { sequenceId: id, sequenceName: name, leadId, milestone } = fire;
-  const events = fire.events.map((event) => ({
-    id: event.id,
-    event_type: event.type,
-    created_at: formatMicros(event.timeMicros),
-  }));
-  const body =
-    milestone === undefined
-      ? { trigger: { id, name, type: 'sequence' }, lead_id: leadId, sequence: fire.eventTypes, events }
-      : {
-          trigger: { id, name, type: 'milestone' },
-          lead_id: leadId,
-          score: milestone.score,
-          score_threshold: milestone.scoreThreshold,
-          event: events[0],
-        };
-  return JSON.stringify(body);
-}
 
 /**
  * Posts signed webhooks. An attempt succeeds on a complete 2xx answer, or one that reached the limit of what
@@ -83,23 +68,34 @@ export class WebhookSender implements Sender {
     });
   }
 
+  /** Throws an error that names what cannot be used. */
+  static of(options: PlainSenderOptions): WebhookSender {
+    return new WebhookSender({ ...options, allowedCidrs: parseCidrs(options.allowedCidrs) });
+  }
+
   /** Origins that connections are kept for. */
   get originCount(): number {
     return this.#connections.originCount;
   }
 
-  async send({ delivery, fire, sequence, nowMs }: Outgoing, signal: AbortSignal): Promise<SendResult> {
+  async send(outgoing: Outgoing, signal: AbortSignal): Promise<SendResult> {
+    return this.post(webhookMessage(outgoing), signal);
+  }
+
+  /** Makes one attempt. Never rejects: whatever goes wrong is a failed one. */
+  async post(message: WebhookMessage, signal: AbortSignal): Promise<SendResult> {
+    const { destination, id, nowMs, secrets, isSample } = message;
     try {
-      const route = this.#routes.get(delivery.destination) ?? this.#newRoute(delivery.destination);
-      const body = Buffer.from(webhookBody(fire));
+      const route = this.#routes.get(destination) ?? this.#newRoute(destination);
+      const body = Buffer.from(message.body);
       const request = {
         path: route.path,
         method: 'POST' as const,
         headers: {
           'content-type': 'application/json',
           'user-agent': this.#userAgent,
-          ...signatureHeaders(fire.id, nowMs, body, signingSecrets(sequence, nowMs)),
-          ...(fire.isSample ? SAMPLE_HEADER : {}),
+          ...signatureHeaders(id, nowMs, body, secrets),
+          ...(isSample ? SAMPLE_HEADER : {}),
           ...route.headers,
         },
         body,

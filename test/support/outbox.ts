@@ -12,7 +12,7 @@ import type { OutboxOptions } from '../../src/outbox/options.ts';
 import { Outbox } from '../../src/outbox/outbox.ts';
 import { planDeliveries } from '../../src/outbox/plan.ts';
 import type { Log } from '../../src/outbox/ports.ts';
-import type { Outgoing, SendResult } from '../../src/outbox/sender.ts';
+import type { Outgoing, Sender, SendResult } from '../../src/outbox/sender.ts';
 import { WebhookSender, type WebhookSenderOptions } from '../../src/outbox/webhookSender.ts';
 import { DeliveryStore } from '../../src/store/deliveries.ts';
 import { DestinationStore } from '../../src/store/destinations.ts';
@@ -150,7 +150,7 @@ export function aWebhookSender(change: Partial<WebhookSenderOptions> = {}): Webh
 
 /** One attempt at a webhook to this URL. */
 export function sendTo(
-  sender: WebhookSender,
+  sender: Sender,
   url: string,
   { fire = aFire(), sequence = aSequence(), nowMs = Date.now() }: Partial<Outgoing> = {},
   signal = new AbortController().signal,

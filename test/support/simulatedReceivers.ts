@@ -1,7 +1,7 @@
 import type { Delivery } from '../../src/model/delivery.ts';
 import { noAnswer, type Outgoing, permanentFailure, type SendResult } from '../../src/outbox/sender.ts';
 import { resultOf } from '../../src/outbox/webhookAnswer.ts';
-import { webhookBody } from '../../src/outbox/webhookSender.ts';
+import { webhookBody } from '../../src/outbox/webhookMessage.ts';
 import type { Chance, SimulatedProcess } from './simulatedTime.ts';
 
 /** What a destination does with what it is sent. */

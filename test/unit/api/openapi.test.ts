@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
 import { signatureHeaders } from '../../../src/outbox/signature.ts';
-import { webhookBody } from '../../../src/outbox/webhookSender.ts';
+import { webhookBody } from '../../../src/outbox/webhookMessage.ts';
 import { aFire } from '../../support/api.ts';
 import { type DocumentedOperation, startDocumentedApi } from '../../support/openapi.ts';
 import { aMilestoneFire } from '../../support/outbox.ts';
