@@ -98,12 +98,15 @@ export function unpackMessages(packed: PackedMessages): FeedMessage[] {
   return messages;
 }
 
+/** What `toString('latin1', …)` calls after some look-ups, which take as long as a short text; types leave it out. */
+type Latin1Buffer = Buffer & { latin1Slice(start: number, end: number): string };
+
 /** The parts of the buffer. */
 class Block {
   readonly buffer: ArrayBuffer;
   readonly numbers: Float64Array;
   readonly places: Int32Array;
-  readonly bytes: Buffer;
+  readonly bytes: Latin1Buffer;
 
   static of(count: number, messageBytes: number): Block {
     return new Block(new ArrayBuffer(count * (NUMBERS * 8 + PLACES * 4) + messageBytes), count);
@@ -113,7 +116,7 @@ class Block {
     this.buffer = buffer;
     this.numbers = new Float64Array(buffer, 0, count * NUMBERS);
     this.places = new Int32Array(buffer, this.numbers.byteLength, count * PLACES);
-    this.bytes = Buffer.from(buffer, this.numbers.byteLength + this.places.byteLength);
+    this.bytes = Buffer.from(buffer, this.numbers.byteLength + this.places.byteLength) as Latin1Buffer;
   }
 
   dataAt(index: number): Buffer {
@@ -123,7 +126,7 @@ class Block {
 
   textAt(index: number, field: number): string {
     const place = index * PLACES + field;
-    return this.bytes.toString('latin1', this.places[place]!, this.places[place + 1]!);
+    return this.bytes.latin1Slice(this.places[place]!, this.places[place + 1]!);
   }
 }
 
@@ -241,27 +244,34 @@ function packMetadata({ block, index, offset, starts, ends }: Scanned): void {
 }
 
 function packTime(scanned: Scanned): boolean {
-  const { numbers } = scanned.block;
+  const { block, starts, ends, offset } = scanned;
   const row = scanned.index * NUMBERS;
-  const text = jsonAt(scanned, CREATED_AT) ?? jsonAt(scanned, TIMESTAMP);
-  const timeMicros = text?.startsWith('"') ? parseInstant(text.slice(1, -1)) : undefined;
-  if (text !== null && timeMicros === undefined) return false;
-  numbers[row + TIME_MICROS] = timeMicros ?? numbers[row + ARRIVAL_MICROS]!;
+  const field = isAbsent(scanned, CREATED_AT) ? TIMESTAMP : CREATED_AT;
+  if (isAbsent(scanned, field)) {
+    block.numbers[row + TIME_MICROS] = block.numbers[row + ARRIVAL_MICROS]!;
+    return true;
+  }
+  const start = offset + starts[field]!;
+  if (block.bytes[start] !== QUOTE) return false;
+  const timeMicros = parseInstant(block.bytes.latin1Slice(start + 1, offset + ends[field]! - 1));
+  if (timeMicros === undefined) return false;
+  block.numbers[row + TIME_MICROS] = timeMicros;
   return true;
 }
 
 /** JSON can spell numbers that are not finite. */
 function packScore(scanned: Scanned): boolean {
-  const json = jsonAt(scanned, SCORE);
-  const score: unknown = json === null ? Number.NaN : JSON.parse(json);
-  if (typeof score !== 'number' || (json !== null && !Number.isFinite(score))) return false;
-  scanned.block.numbers[scanned.index * NUMBERS + SCORE_VALUE] = score;
+  const { block, index, starts, ends, offset } = scanned;
+  const place = index * NUMBERS + SCORE_VALUE;
+  block.numbers[place] = Number.NaN;
+  if (isAbsent(scanned, SCORE)) return true;
+  const json = block.bytes.latin1Slice(offset + starts[SCORE]!, offset + ends[SCORE]!);
+  const score: unknown = JSON.parse(json);
+  if (typeof score !== 'number' || !Number.isFinite(score)) return false;
+  block.numbers[place] = score;
   return true;
 }
 
-/** A value as it is written; null where there is none, or null. */
-function jsonAt({ block, offset, starts, ends }: Scanned, field: number): string | null {
-  const start = offset + starts[field]!;
-  if (starts[field] === NONE || block.bytes[start] === LOWER_N) return null;
-  return block.bytes.toString('latin1', start, offset + ends[field]!);
+function isAbsent({ block, offset, starts }: Scanned, field: number): boolean {
+  return starts[field] === NONE || block.bytes[offset + starts[field]!] === LOWER_N;
 }

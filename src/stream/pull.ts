@@ -99,6 +99,8 @@ const encoder = new TextEncoder();
 export class PullConsumer<Taken extends Arrival> {
   /** Name of the consumer on the server. */
   readonly name: string;
+  /** The name as it stands in reply subjects. */
+  readonly #token: string;
   readonly #nats: NatsConnection;
   readonly #manager: JetStreamManager;
   readonly #settings: PullSettings;
@@ -154,6 +156,7 @@ export class PullConsumer<Taken extends Arrival> {
     this.#settings = settings;
     this.#read = read;
     this.name = name;
+    this.#token = `.${name}.`;
     this.#pendingOnServer = pendingOnServer;
     this.#expiresMs = settings.expiresMs ?? EXPIRES_MS;
     this.#requests = new PullRequests(Math.floor(this.#expiresMs / settings.heartbeatMs));
@@ -234,7 +237,7 @@ export class PullConsumer<Taken extends Arrival> {
       this.#onStatus(message);
       return;
     }
-    const place = parseDelivery(message.reply ?? '', this.name);
+    const place = parseDelivery(message.reply ?? '', this.#token);
     const taken = this.#read(new Delivered(message, place, this.#settings.stream));
     this.#buffer.push(taken);
     this.#bufferBytes += taken.data.length;

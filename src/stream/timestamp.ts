@@ -16,10 +16,12 @@ export interface DeliveryInfo {
  * Reads `$JS.ACK.…<consumer>.<deliveries>.<stream seq>.<consumer seq>.<nanoseconds>.<pending>[.<token>]`.
  * Throws when the text is not of that form. The nanoseconds exceed 2^53, so their last three digits are
  * dropped before they become a number. Runs for every message, so it reads characters instead of splitting.
+ *
+ * @param consumerToken its name with a dot on either side
  */
-export function parseDelivery(reply: string, consumer: string): DeliveryInfo {
-  const name = reply.indexOf(`.${consumer}.`);
-  const deliveries = name + consumer.length + 2;
+export function parseDelivery(reply: string, consumerToken: string): DeliveryInfo {
+  const name = reply.indexOf(consumerToken);
+  const deliveries = name + consumerToken.length;
   const sequence = reply.indexOf('.', deliveries) + 1;
   const consumerSequence = reply.indexOf('.', sequence) + 1;
   const nanoseconds = reply.indexOf('.', consumerSequence) + 1;

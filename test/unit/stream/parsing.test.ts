@@ -11,7 +11,7 @@ describe('the reply subject of a delivered message', () => {
     '$JS.ACK._.hash.EVENTS.c1.1.1234567.42.1767225600123456789.17',
     '$JS.ACK.hub.hash.EVENTS.c1.1.1234567.42.1767225600123456789.17.token',
   ])('is read in every form that servers have: %s', (reply) => {
-    expect(parseDelivery(reply, 'c1')).toEqual({
+    expect(parseDelivery(reply, '.c1.')).toEqual({
       streamSequence: 1_234_567,
       arrivalMicros: 1_767_225_600_123_456,
       pending: 17,
@@ -19,8 +19,8 @@ describe('the reply subject of a delivered message', () => {
   });
 
   it('is refused when it is something else', () => {
-    expect(() => parseDelivery('_INBOX.abc', 'c1')).toThrow('not the reply subject');
-    expect(() => parseDelivery('$JS.ACK.EVENTS.c1.1.2', 'c1')).toThrow('not the reply subject');
+    expect(() => parseDelivery('_INBOX.abc', '.c1.')).toThrow('not the reply subject');
+    expect(() => parseDelivery('$JS.ACK.EVENTS.c1.1.2', '.c1.')).toThrow('not the reply subject');
   });
 });
 
