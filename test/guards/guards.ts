@@ -24,8 +24,8 @@ export const GUARDS: readonly Guard[] = [
     invariant: 1,
     keeps: 'a position is written after the lead states that it covers',
     file: 'src/engine/checkpointer.ts',
-    line: 'return this.writeLeads(handles, reach);',
-    without: 'return Promise.resolve(handles.length);',
+    line: 'return this.putLeads(handles, reach);',
+    without: 'return { bytes: handles.length, written: Promise.resolve() };',
     heldBy: [ENGINE_CRASH],
   },
   {
