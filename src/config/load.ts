@@ -29,8 +29,7 @@ export function loadConfig(options: { env?: Environment; cwd?: string } = {}): C
   const cwd = options.cwd ?? process.cwd();
   const settings = new Map<string, Setting>();
   readFile(join(packageDirectory(), 'config', 'default.json'), settings);
-  if (env.CONFIG_FILE) readFile(resolve(cwd, env.CONFIG_FILE), settings);
-  readEnvironment(env, settings);
+  readGiven(env, cwd, settings);
 
   const raw = Object.fromEntries([...settings].map(([key, setting]) => [key, setting.value]));
   const parsed = configSchema.safeParse(raw);
@@ -42,6 +41,21 @@ export function loadConfig(options: { env?: Environment; cwd?: string } = {}): C
     natsCredsFile: readablePath('NATS_CREDS_FILE', config.natsCredsFile, cwd),
     webhookCaFile: readablePath('WEBHOOK_CA_FILE', config.webhookCaFile, cwd),
   };
+}
+
+/** The keys that a file or the environment sets, whatever to. Throws ConfigError on a file that cannot be used. */
+export function givenKeys(
+  env: Environment = process.env,
+  cwd: string = process.cwd(),
+): ReadonlySet<ConfigKey> {
+  const settings = new Map<string, Setting>();
+  readGiven(env, cwd, settings);
+  return new Set(settings.keys()) as ReadonlySet<ConfigKey>;
+}
+
+function readGiven(env: Environment, cwd: string, settings: Map<string, Setting>): void {
+  if (env.CONFIG_FILE) readFile(resolve(cwd, env.CONFIG_FILE), settings);
+  readEnvironment(env, settings);
 }
 
 /** Without it every connection would fail, and only much later. */

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigError, describeConfig, loadConfig } from '../../../src/config/load.ts';
+import { ConfigError, describeConfig, givenKeys, loadConfig } from '../../../src/config/load.ts';
 import { keys } from '../../../src/config/schema.ts';
 import { parseDurationMs } from '../../../src/config/values.ts';
 
@@ -83,6 +83,15 @@ describe('where a value comes from', () => {
     const CONFIG_FILE = fileWith({ HTTP_PORT: 9_000, LOG_LEVEL: 'debug', RETRY_SCHEDULE: ['1s', 2] });
     const config = load({ CONFIG_FILE, HTTP_PORT: '9001' });
     expect(config).toMatchObject({ httpPort: 9_001, logLevel: 'debug', retryScheduleMs: [1_000, 2_000] });
+  });
+
+  it('tells which keys are set, by a file or the environment', () => {
+    const CONFIG_FILE = fileWith({ HTTP_PORT: 8080 });
+    expect([...givenKeys({ CONFIG_FILE, DATA_DIR: 'here', LOG_LEVEL: '' })]).toEqual([
+      'HTTP_PORT',
+      'DATA_DIR',
+    ]);
+    expect(givenKeys({}).size).toBe(0);
   });
 
   it('takes an empty variable as unset', () => {
