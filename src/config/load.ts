@@ -88,6 +88,20 @@ export function describeConfig(config: Config): Record<string, unknown> {
   };
 }
 
+/** Shorter ones can be guessed. */
+const TOKEN_CHARACTERS_MIN = 16;
+
+/** What is allowed and unwise, a sentence each, without secrets. */
+export function warningsOf({ apiTokens }: Config): readonly string[] {
+  const ous = new Set(
+    apiTokens.filter(({ token }) => token.length < TOKEN_CHARACTERS_MIN).map(({ ou }) => ou),
+  );
+  return [...ous].map(
+    (ou) =>
+      `a token of OU ${ou} in API_TOKENS has fewer than ${TOKEN_CHARACTERS_MIN} characters and may be guessed`,
+  );
+}
+
 const HIDDEN = '(hidden)';
 
 /** A URL without its credentials; its query goes too, since options there may be secret as well. */

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigError, describeConfig, givenKeys, loadConfig } from '../../../src/config/load.ts';
+import { ConfigError, describeConfig, givenKeys, loadConfig, warningsOf } from '../../../src/config/load.ts';
 import { keys } from '../../../src/config/schema.ts';
 import { parseDurationMs } from '../../../src/config/values.ts';
 
@@ -236,6 +236,17 @@ describe('a value that is not allowed', () => {
     );
     const config = load({ SMTP_URL: 'smtp://localhost:25', EMAIL_FROM: 'Alerts <a@example.com>' });
     expect(config.emailFrom).toBe('Alerts <a@example.com>');
+  });
+});
+
+describe('what is allowed and unwise', () => {
+  it('is a short token, of which only the OU is named', () => {
+    const API_TOKENS = 'acme=hunter2,acme=hunter3,b=0123456789abcde,c=0123456789abcdef';
+    expect(warningsOf(load({ API_TOKENS }))).toEqual([
+      'a token of OU acme in API_TOKENS has fewer than 16 characters and may be guessed',
+      'a token of OU b in API_TOKENS has fewer than 16 characters and may be guessed',
+    ]);
+    expect(warningsOf(load({}))).toEqual([]);
   });
 });
 
