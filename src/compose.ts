@@ -4,6 +4,7 @@ import { apiPorts } from './composition/apiPorts.ts';
 import { type Core, loadCore } from './composition/core.ts';
 import { openStream } from './composition/events.ts';
 import { createSenders, type Senders } from './composition/senders.ts';
+import { warningsOf } from './config/load.ts';
 import type { Config } from './config/schema.ts';
 import { buildCounts } from './store/buildCounts.ts';
 import { lockDataDirectory } from './store/dataDirectory.ts';
@@ -38,6 +39,7 @@ export interface Program {
  * @throws Error in plain words when the store, the port or the embedded server cannot be had.
  */
 export async function startProgram(config: Config, log: Logger): Promise<Program> {
+  for (const warning of warningsOf(config)) log.warn(warning);
   const senders = createSenders(config);
   const unlock = lockDataDirectory(config.dataDir);
   const core = loadOrUnlock(config, log, senders, unlock);

@@ -57,7 +57,11 @@ const attempt = z
 export const deliverySummary = z.object(summary).meta({ id: 'DeliverySummary' });
 export const delivery = z.object(alone).meta({ id: 'Delivery' });
 export const deliveryDetail = z
-  .object({ ...alone, attempts: z.array(attempt).meta({ description: 'Every attempt, the oldest first.' }) })
+  .object({
+    ...alone,
+    attempt_count: count.meta({ description: 'How many attempts were made: `attempts` in lists.' }),
+    attempts: z.array(attempt).meta({ description: 'Every attempt, the oldest first.' }),
+  })
   .meta({ id: 'DeliveryDetail' });
 
 export type DeliverySummary = Shown<z.infer<typeof deliverySummary>>;
@@ -128,7 +132,11 @@ export const getDelivery = endpoint({
   answer: { status: 200, description: 'The delivery.', schema: deliveryDetail },
   example: {
     id: DELIVERY_EXAMPLE.id,
-    answer: { ...DELIVERY_EXAMPLE, attempts: [ATTEMPT_EXAMPLE] },
+    answer: {
+      ...DELIVERY_EXAMPLE,
+      attempt_count: DELIVERY_EXAMPLE.attempts,
+      attempts: [ATTEMPT_EXAMPLE],
+    },
   },
 });
 

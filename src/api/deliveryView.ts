@@ -30,7 +30,8 @@ export function deliveryView(delivery: Delivery): DeliveryView {
 
 /** A delivery with every attempt, oldest first. */
 export function deliveryDetail(delivery: Delivery, attempts: readonly Attempt[]): DeliveryDetail {
-  return { ...deliveryView(delivery), attempts: attempts.map(attemptView) };
+  const { attemptsMade } = delivery;
+  return { ...deliveryView(delivery), attempt_count: attemptsMade, attempts: attempts.map(attemptView) };
 }
 
 function attemptView(attempt: Attempt): AttemptView {

@@ -37,6 +37,7 @@ export const destinationDetail = z
   .meta({ id: 'DestinationDetail' });
 
 export type DestinationView = Shown<z.infer<typeof destination>>;
+export type DestinationDetail = Shown<z.infer<typeof destinationDetail>>;
 
 const destinationFilters = exactObject({ ...pageFields, paused: booleanText.optional() });
 
@@ -61,7 +62,9 @@ const EXAMPLE: DestinationView = {
   breaker: { state: 'closed', failures_in_a_row: 0, until: null },
 };
 
-const answer = { status: 200, description: 'The destination.', schema: destination } as const;
+const DETAIL_EXAMPLE = { ...EXAMPLE, waiting: 12, held: 0 };
+
+const answer = { status: 200, description: 'The destination.', schema: destinationDetail } as const;
 
 export const listDestinations = endpoint({
   name: 'listDestinations',
@@ -70,7 +73,7 @@ export const listDestinations = endpoint({
   tag: 'Destinations',
   summary: 'List destinations',
   description:
-    'Those that sequences name, and those that are paused or have a rate of their own, by URL; email comes first.',
+    'Those that sequences name, and those that are paused or have a rate of their own, by URL; email comes first. How many deliveries wait for one is told by the other answers, which are of one destination.',
   query: destinationFilters,
   answer: {
     status: 200,
@@ -91,8 +94,8 @@ export const getDestination = endpoint({
   summary: 'Read a destination',
   description: 'One destination, with how many deliveries wait for it.',
   idOf: 'destination',
-  answer: { status: 200, description: 'The destination.', schema: destinationDetail },
-  example: { id: EXAMPLE.id, answer: { ...EXAMPLE, waiting: 12, held: 0 } },
+  answer,
+  example: { id: EXAMPLE.id, answer: DETAIL_EXAMPLE },
 });
 
 export const pauseDestination = endpoint({
@@ -109,7 +112,12 @@ export const pauseDestination = endpoint({
   example: {
     id: EXAMPLE.id,
     body: { reason: 'moving to another host' },
-    answer: { ...EXAMPLE, paused: { since: '2026-03-01T09:30:00.000Z', reason: 'moving to another host' } },
+    answer: {
+      ...EXAMPLE,
+      waiting: 0,
+      held: 12,
+      paused: { since: '2026-03-01T09:30:00.000Z', reason: 'moving to another host' },
+    },
   },
 });
 
@@ -123,7 +131,7 @@ export const resumeDestination = endpoint({
   idOf: 'destination',
   body: optionalJsonBody(noFields),
   answer,
-  example: { id: EXAMPLE.id, answer: EXAMPLE },
+  example: { id: EXAMPLE.id, answer: DETAIL_EXAMPLE },
 });
 
 const setRate = {
@@ -137,7 +145,7 @@ const setRate = {
   example: {
     id: EXAMPLE.id,
     body: { rate_per_second: 5 },
-    answer: { ...EXAMPLE, rate_per_second: 5 },
+    answer: { ...DETAIL_EXAMPLE, rate_per_second: 5 },
   },
 } as const;
 export const patchDestination = endpoint({ ...setRate, name: 'patchDestination', method: 'patch' });

@@ -2,7 +2,7 @@ import type { DestinationStatus } from '../model/destination.ts';
 import { iso, isoOrNull } from './deliveryView.ts';
 import * as contract from './destinationContract.ts';
 import { type Route, route } from './endpoint.ts';
-import type { ApiPorts } from './ports.ts';
+import type { ApiPorts, DestinationDetail } from './ports.ts';
 import { notFound } from './problem.ts';
 
 const DEFAULT_REASON = 'paused by request';
@@ -17,22 +17,21 @@ export function destinationRoutes({ destinations }: Pick<ApiPorts, 'destinations
       return { destinations: found.destinations.map(destinationView), total: found.total, page, limit };
     }),
 
-    route(contract.getDestination, async ({ ou, id }) => {
-      const found = present(await destinations.destination(ou, id));
-      return { ...destinationView(found), waiting: found.waiting, held: found.held };
-    }),
+    route(contract.getDestination, async ({ ou, id }) =>
+      destinationDetail(present(await destinations.destination(ou, id))),
+    ),
 
     route(contract.pauseDestination, async ({ ou, id, body }) =>
-      destinationView(present(await destinations.pause(ou, id, body.reason ?? DEFAULT_REASON))),
+      destinationDetail(present(await destinations.pause(ou, id, body.reason ?? DEFAULT_REASON))),
     ),
 
     route(contract.resumeDestination, async ({ ou, id }) =>
-      destinationView(present(await destinations.resume(ou, id))),
+      destinationDetail(present(await destinations.resume(ou, id))),
     ),
 
     ...[patchDestination, putDestination].map((setRate) =>
       route(setRate, async ({ ou, id, body }) =>
-        destinationView(present(await destinations.setRate(ou, id, body.rate_per_second))),
+        destinationDetail(present(await destinations.setRate(ou, id, body.rate_per_second))),
       ),
     ),
   ];
@@ -41,6 +40,10 @@ export function destinationRoutes({ destinations }: Pick<ApiPorts, 'destinations
 function present<Found>(found: Found | undefined): Found {
   if (found === undefined) throw notFound('destination');
   return found;
+}
+
+function destinationDetail(found: DestinationDetail): contract.DestinationDetail {
+  return { ...destinationView(found), waiting: found.waiting, held: found.held };
 }
 
 function destinationView({

@@ -13,7 +13,7 @@ export const ingest = endpoint({
   role: 'ingest',
   summary: 'Send events',
   description:
-    'One event, or `{ "events": [ … ] }` with up to 1,000; all of them are taken or none. Send an `id` with each, or an Idempotency-Key with the request: then it may be repeated without counting twice. Fields of an event that are not listed are ignored.',
+    'One event, or `{ "events": [ … ] }` with up to 1,000; all of them are taken or none. Send an `id` with each, or an Idempotency-Key with the request: then it may be repeated without counting twice. Fields of an event that are not listed are ignored, misspelled ones too; those beside `events` are refused.',
   body: {
     schema: z.union([event, documentedBatch]),
     isRequired: true,
@@ -27,7 +27,10 @@ export const ingest = endpoint({
     description: 'The stream has stored all of them.',
     schema: z.object({ accepted: count, ids: z.array(z.string()) }),
   },
-  problems: { 503: 'They are not all stored; send them again after Retry-After.' },
+  problems: {
+    413: 'The body or the metadata of an event is too large, or the stream takes no event of that size (max_msg_size); in that case others of the batch may be stored.',
+    503: 'They are not all stored; send them again after Retry-After.',
+  },
   example: {
     body: {
       events: [

@@ -1,6 +1,7 @@
+import type { MatchedEvent } from '../model/event.ts';
 import type { Sequence } from '../model/sequence.ts';
-import type { LeadStanding } from '../model/standing.ts';
-import { labelsOf } from '../model/step.ts';
+import type { Hindrance, Horizon, LeadStanding, StepEvent, UnmetStep } from '../model/standing.ts';
+import { labelOf, stepsOf } from '../model/step.ts';
 import { formatMicros } from '../model/time.ts';
 
 /** Why the last completion did not fire. Derived: no completion notes by which policy it was judged. */
@@ -50,24 +51,82 @@ function policyReasons(sequence: Sequence, { lastFireMicros, nowMicros }: LeadSt
 }
 
 function heldReasons(sequence: Sequence, standing: LeadStanding): readonly string[] {
-  const { horizon, filled, holdsAny, ranOut, missing } = standing;
-  if (!holdsAny) return ['No event of the types that the sequence lists is held.'];
-  if (filled.length === 0 && ranOut === null && horizon === null) {
-    return [`No event fills the first step; it waits for ${inWords(sequence, missing)}.`];
-  }
-  const usedUp =
-    horizon === null ? [] : [`Events up to ${formatMicros(horizon.timeMicros)} were used by a completion.`];
+  const { filled, hindrances, holdsAny, horizon } = standing;
+  const unmet = standing.unmet.map(unmetReason);
+  if (!holdsAny) return [...unmet, nothingHeld(sequence)];
+  const isWaiting = filled.length > 0 || hindrances.length > 0;
   return [
-    ...usedUp,
-    ...windowReasons(standing),
+    ...(horizon === null ? [] : [usedUp(horizon, standing)]),
+    ...hindrances.map((hindrance) => hindranceReason(sequence, hindrance)),
     ...orderReasons(standing),
-    ...(filled.length > 0 ? [waitingFor(sequence, standing)] : []),
+    ...unmet,
+    ...(isWaiting ? waitingReasons(sequence, standing) : [nothingFills(sequence, standing)]),
   ];
 }
 
-function windowReasons({ ranOut }: LeadStanding): readonly string[] {
-  if (ranOut === null) return [];
-  return [`The window that began with ${ranOut.type} at ${formatMicros(ranOut.timeMicros)} has run out.`];
+function nothingHeld({ eventTypes }: Sequence): string {
+  return stepsOf(eventTypes).some(({ where }) => where !== null)
+    ? 'No event that a step of the sequence accepts is held.'
+    : 'No event of the types that the sequence lists is held.';
+}
+
+function nothingFills(sequence: Sequence, { filled, horizon }: LeadStanding): string {
+  const after = horizon === null ? '' : ' after it';
+  const step = sequence.ordered ? 'the first step' : 'a step';
+  return `No held event${after} fills ${step}; it waits for ${missingInWords(sequence, filled)}.`;
+}
+
+function usedUp({ timeMicros, eventId }: Horizon, { lastFireMicros }: LeadStanding): string {
+  const at = formatMicros(timeMicros);
+  if (lastFireMicros !== timeMicros) return `Events up to ${at} were used by a completion.`;
+  const by = eventId === null ? '' : `, completed by event ${eventId}`;
+  return `It fired at ${at}${by}; events up to that one are used up.`;
+}
+
+/** What was found, and no more: another event may still come late, at a time at which it goes with the others. */
+function hindranceReason(sequence: Sequence, hindrance: Hindrance): string {
+  switch (hindrance.kind) {
+    case 'completed':
+      return completedReason(sequence, hindrance);
+    case 'window': {
+      const { first, tooLate } = hindrance;
+      const window = `the window that began with ${placeOf(first)}`;
+      return tooLate === null
+        ? `T${window.slice(1)} has run out.`
+        : `${placeOf(tooLate)} came after ${window} had run out.`;
+    }
+    case 'gap': {
+      const { after, tooLate } = hindrance;
+      const gap = `max_gap_seconds (${sequence.maxGapSeconds}) after ${placeOf(after)}`;
+      return tooLate === null
+        ? `No ${stepInWords(sequence, after.step)} that is held came within ${gap}.`
+        : `${placeOf(tooLate)} came later than ${gap}.`;
+    }
+    case 'excluded': {
+      const { by, first, last } = hindrance;
+      const excluded = `${placeOf(by)}, which is excluded, came`;
+      return last === null
+        ? `${excluded} after ${placeOf(first)}, so nothing that comes later goes with it.`
+        : `${excluded} between ${placeOf(first)} and ${placeOf(last)}.`;
+    }
+  }
+}
+
+function completedReason(sequence: Sequence, { last, isBeforeChange }: Completed): string {
+  const isOnly = stepsOf(sequence.eventTypes).length === 1;
+  const change = 'before the sequence was created, changed or activated';
+  if (!isBeforeChange) return `All steps are filled, the last of them by ${placeOf(last)}.`;
+  return isOnly
+    ? `${placeOf(last)} came ${change}.`
+    : `All steps are filled, but ${placeOf(last)}, the last of them, came ${change}.`;
+}
+
+type Completed = Extract<Hindrance, { kind: 'completed' }>;
+
+function unmetReason({ isJudged, ...event }: UnmetStep): string {
+  return isJudged
+    ? `${placeOf(event)} does not meet the conditions of its step.`
+    : `${placeOf(event)} is not known to meet the conditions of its step: it came before the sequence was created, changed or activated.`;
 }
 
 function orderReasons({ cameTooEarly, filled, missing }: LeadStanding): readonly string[] {
@@ -76,15 +135,33 @@ function orderReasons({ cameTooEarly, filled, missing }: LeadStanding): readonly
   return [`${missing[0]} came before ${last.type}.`];
 }
 
-function inWords({ ordered }: Sequence, missing: readonly string[]): string {
-  return missing.join(ordered ? ', then ' : ', ');
+function waitingReasons(sequence: Sequence, standing: LeadStanding): readonly string[] {
+  const { filled, missing, untilMicros, hindrances } = standing;
+  const until = `until ${formatMicros(untilMicros ?? 0)}`;
+  if (filled.length > 0 && missing.length > 0) {
+    return [`It waits for ${missingInWords(sequence, filled)}, ${until}.`];
+  }
+  const steps = [...stepsOf(sequence.eventTypes).keys()].map((step) => stepInWords(sequence, step));
+  // What is of one step has no window that could run out.
+  if (steps.length === 1 && hindrances.length > 0) return [`It waits for another ${steps[0]}.`];
+  if (filled.length === 0) return [];
+  const last = sequence.ordered ? (steps.at(-1) ?? '') : steps.join(' or ');
+  return [`It waits for another ${last}, ${until}.`];
 }
 
-function waitingFor(sequence: Sequence, { missing, untilMicros }: LeadStanding): string {
-  const { ordered, eventTypes } = sequence;
-  const until = formatMicros(untilMicros ?? 0);
-  if (missing.length > 0) return `It waits for ${inWords(sequence, missing)}, until ${until}.`;
-  const labels = labelsOf(eventTypes);
-  const last = ordered ? (labels.at(-1) ?? '') : labels.join(' or ');
-  return `All steps were filled before the sequence was created, changed or activated; it waits for another ${last}, until ${until}.`;
+/** @param filled what is missing is all but these */
+function missingInWords(sequence: Sequence, filled: readonly StepEvent[]): string {
+  const isFilled = new Set(filled.map(({ step }) => step));
+  const missing = [...stepsOf(sequence.eventTypes).keys()].filter((step) => !isFilled.has(step + 1));
+  return missing.map((step) => stepInWords(sequence, step)).join(sequence.ordered ? ', then ' : ', ');
+}
+
+/** @param step counted from 0 */
+function stepInWords({ eventTypes }: Sequence, step: number): string {
+  const test = stepsOf(eventTypes)[step]!;
+  return test.where === null ? labelOf(test) : `${labelOf(test)} that meets its conditions`;
+}
+
+function placeOf({ type, timeMicros }: MatchedEvent): string {
+  return `${type} at ${formatMicros(timeMicros)}`;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { leadIdText } from './commonSchema.ts';
 import { EVENTS_MAX, event } from './ingestSchema.ts';
-import { deliveryFields, triggerName, YEAR_SECONDS } from './triggerFields.ts';
+import { deliveryFields, SET_BY_SERVER, triggerName, YEAR_SECONDS } from './triggerFields.ts';
 import { exactObject, integer, listOf, textOfBytes } from './validation.ts';
 
 export const fireMode = z.enum(['once', 'always'], { error: '"once" or "always"' });
@@ -46,11 +46,16 @@ function refuseIdleCooldown(value: FireModeFields, context: z.core.$RefinementCt
 }
 
 /** The body of `POST /triggers`. */
-export const newMilestone = exactObject({ ...required, ...optional }).superRefine(refuseIdleCooldown);
+export const newMilestone = exactObject({ ...required, ...optional }, SET_BY_SERVER).superRefine(
+  refuseIdleCooldown,
+);
 export type NewMilestone = z.infer<typeof newMilestone>;
 
 /** The body of `PUT` and `PATCH /triggers/{id}`: any of the fields; null clears an optional one. */
-export const milestonePatch = exactObject({ ...z.object(required).partial().shape, ...optional });
+export const milestonePatch = exactObject(
+  { ...z.object(required).partial().shape, ...optional },
+  SET_BY_SERVER,
+);
 export type MilestonePatch = z.infer<typeof milestonePatch>;
 
 const tried = {

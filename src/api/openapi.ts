@@ -38,7 +38,7 @@ Every request but those of Operation needs \`Authorization: Bearer <token>\`, ma
 
 A POST may carry an \`Idempotency-Key\` of up to 255 characters: sent again within a day, by the same token, it gets the first answer with \`idempotency-replayed: true\`, and nothing is done twice. A sequence has its version as \`ETag\`: \`If-None-Match\` spares reading it again, \`If-Match\` makes a change only to the version it names. Every answer has an \`x-request-id\`, yours if it has up to 128 letters, digits, dots, - and _.
 
-Bodies are JSON in UTF-8 of up to ${BODY_BYTES_MAX.toLocaleString('en-US')} bytes. Unknown fields of a body and unknown parameters of a list are refused by name; null is the same as absent where it is allowed, but clears a field in a change. Times are RFC 3339 with an offset. Any answer other than success is a problem (RFC 9457). What is not HTTP, or comes too slowly, is answered with 400, 408, 417 or 431.`;
+Bodies are JSON in UTF-8 of up to ${BODY_BYTES_MAX.toLocaleString('en-US')} bytes. Unknown fields of a body (but those of an event, which are ignored) and unknown parameters of a list are refused by name; null is the same as absent where it is allowed, but clears a field in a change. Times are RFC 3339 with an offset. Any answer other than success is a problem (RFC 9457). What is not HTTP, or comes too slowly, is answered with 400, 408, 417 or 431.`;
 
 /** The OpenAPI 3.1 document of the endpoints. */
 export function openApiDocument(endpoints: readonly AnyEndpoint[]): Json {

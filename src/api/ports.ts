@@ -54,8 +54,10 @@ export interface AnswerPort {
   remove(place: AnswerPlace): Promise<void>;
 }
 
-/** `reason` says in a few words why they are not stored. */
-export type PublishResult = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+/** `reason` says in a few words why they are not stored; `isTooLarge`: for the size of one, as it would be again. */
+export type PublishResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: string; readonly isTooLarge: boolean };
 
 /** Resolves ok once the stream has stored every one of the events. */
 export type Publish = (ou: OuId, events: readonly IngestEvent[]) => Promise<PublishResult>;
@@ -144,6 +146,12 @@ export interface DestinationQuery extends Page {
   readonly paused?: boolean | undefined;
 }
 
+/** With how many deliveries are due or will be (`waiting`) and how many are held, each counted up to 10,000. */
+export interface DestinationDetail extends DestinationStatus {
+  readonly waiting: number;
+  readonly held: number;
+}
+
 /** The destinations of the OU. Every method gives undefined for an id that the OU does not have. */
 export interface DestinationPort {
   /** By URL; email comes first. */
@@ -151,16 +159,12 @@ export interface DestinationPort {
     ou: OuId,
     query: DestinationQuery,
   ): Awaitable<{ readonly destinations: readonly DestinationStatus[]; readonly total: number }>;
-  /** With how many deliveries are due or will be (`waiting`) and how many are held, each counted up to 10,000. */
-  destination(
-    ou: OuId,
-    id: DestinationId,
-  ): Awaitable<(DestinationStatus & { readonly waiting: number; readonly held: number }) | undefined>;
+  destination(ou: OuId, id: DestinationId): Awaitable<DestinationDetail | undefined>;
   /** Resolves once the pause is durable; what is under way is finished. */
-  pause(ou: OuId, id: DestinationId, reason: string): Promise<DestinationStatus | undefined>;
+  pause(ou: OuId, id: DestinationId, reason: string): Promise<DestinationDetail | undefined>;
   /** Resolves once what was held is due again; also closes an open breaker. */
-  resume(ou: OuId, id: DestinationId): Promise<DestinationStatus | undefined>;
-  setRate(ou: OuId, id: DestinationId, ratePerSecond: number | null): Promise<DestinationStatus | undefined>;
+  resume(ou: OuId, id: DestinationId): Promise<DestinationDetail | undefined>;
+  setRate(ou: OuId, id: DestinationId, ratePerSecond: number | null): Promise<DestinationDetail | undefined>;
 }
 
 /** Which deliveries of a sequence to send again: by creation time, both ends included. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { eventTypes, excludedTypes } from './stepSchema.ts';
-import { deliveryFields, flag, triggerName, YEAR_SECONDS } from './triggerFields.ts';
+import { deliveryFields, flag, SET_BY_SERVER, triggerName, YEAR_SECONDS } from './triggerFields.ts';
 import { exactObject, integer, textOfCharacters } from './validation.ts';
 
 export const refireMode = z.enum(['every', 'once_per_lead', 'cooldown'], {
@@ -64,9 +64,12 @@ const optional = {
 };
 
 /** The body of `POST /sequences`. */
-export const newSequence = exactObject({ ...required, ...optional });
+export const newSequence = exactObject({ ...required, ...optional }, SET_BY_SERVER);
 export type NewSequence = z.infer<typeof newSequence>;
 
 /** The body of `PUT` and `PATCH /sequences/{id}`: any of the fields; null clears an optional one. */
-export const sequencePatch = exactObject({ ...z.object(required).partial().shape, ...optional });
+export const sequencePatch = exactObject(
+  { ...z.object(required).partial().shape, ...optional },
+  SET_BY_SERVER,
+);
 export type SequencePatch = z.infer<typeof sequencePatch>;

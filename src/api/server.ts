@@ -67,8 +67,9 @@ export async function serveHttp(
 
 function listen(server: Server, host: string, port: number): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) => {
-      reject(new Error(`cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === 'EADDRINUSE' ? 'another program has that port (EADDRINUSE)' : cause.message;
+      reject(new Error(`cannot listen on HTTP_HOST ${host}, HTTP_PORT ${port}: ${why}`, { cause }));
     });
     server.listen(port, host, () => resolve(server.address() as AddressInfo));
   });

@@ -8,6 +8,9 @@ const URL_CHARACTERS_MAX = 2_048;
 const ADDRESS_CHARACTERS_MAX = 254;
 const LOCAL_PART_CHARACTERS_MAX = 64;
 
+/** What answers show and the server alone sets. */
+export const SET_BY_SERVER = ['id', 'version', 'created_at', 'updated_at', 'webhook_secret'] as const;
+
 export const flag = z.boolean({ error: 'true or false' });
 
 export const triggerName = textOfCharacters({ min: 1, max: 200, notBlank: true });

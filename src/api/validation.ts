@@ -33,9 +33,12 @@ function fieldErrors(issues: readonly z.core.$ZodIssue[], at: string): readonly 
 function issueErrors(issue: z.core.$ZodIssue, at: string): readonly FieldError[] {
   const path = issue.path.reduce<string>(joinPath, at);
   if (issue.code === 'unrecognized_keys') {
+    const { known, setByServer } = JSON.parse(issue.message) as UnknownFields;
     return issue.keys.slice(0, UNKNOWN_FIELDS_NAMED_MAX).map((key) => ({
       path: joinPath(path, cut(key)),
-      message: `is not known here; known are ${issue.message}`,
+      message: setByServer.includes(key)
+        ? 'is set by the server and cannot be sent'
+        : `is not known here; known are ${known}`,
     }));
   }
   return [{ path, message: expectation(issue.message, issue.input) }];
@@ -61,7 +64,9 @@ export function show(value: unknown): string {
 
 function describeString(value: string): string {
   const shown = JSON.stringify(withoutCredentials(value).slice(0, SHOWN_CHARACTERS_MAX));
-  return value.length <= SHOWN_CHARACTERS_MAX ? shown : `${shown}… (${Buffer.byteLength(value)} bytes)`;
+  if (value.length <= SHOWN_CHARACTERS_MAX) return shown;
+  // Some fields are measured in the one, some in the other.
+  return `${shown}… (${[...value].length} characters, ${Buffer.byteLength(value)} bytes)`;
 }
 
 /** Answers end up in logs of clients, where the password of a URL has no place. */
@@ -81,11 +86,22 @@ export function documented(schema: z.ZodType): JsonSchema {
   return document;
 }
 
-/** An object with these fields and no others. */
-export function exactObject<S extends z.ZodRawShape>(shape: S) {
-  const known = Object.keys(shape).join(', ');
+/** What the error of an object says of fields that it does not have, as JSON. */
+interface UnknownFields {
+  readonly known: string;
+  readonly setByServer: readonly string[];
+}
+
+/**
+ * An object with these fields and no others.
+ *
+ * @param setByServer fields that answers show beside these, which somebody may well send back
+ */
+export function exactObject<S extends z.ZodRawShape>(shape: S, setByServer: readonly string[] = []) {
+  const known = Object.keys(shape).join(', ') || 'none';
+  const unknown = JSON.stringify({ known, setByServer } satisfies UnknownFields);
   return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? known || 'none' : 'a JSON object'),
+    error: (issue) => (issue.code === 'unrecognized_keys' ? unknown : 'a JSON object'),
   });
 }
 

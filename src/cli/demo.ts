@@ -1,8 +1,7 @@
 import { onStopSignal } from '../signals.ts';
-import { parseDemoArguments, USAGE, UsageError } from './demoArguments.ts';
+import { parseDemoArguments, USAGE } from './demoArguments.ts';
 import { runDemo } from './demoRun.ts';
-
-const EXIT_USAGE = 2;
+import { EXIT_USAGE, UsageError } from './usage.ts';
 
 const stopping = new AbortController();
 onStopSignal(() => stopping.abort());

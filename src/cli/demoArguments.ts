@@ -1,33 +1,37 @@
-import { parseArgs } from 'node:util';
+import { parseOptions, UsageError } from './usage.ts';
 
 export const USAGE = `Shows the whole program at work on this machine: fires arrive at a webhook receiver and a mailbox.
 
   npm run demo                                      made-up shop visitors, until Ctrl-C
   npm run demo -- --seconds N                       the same, ends by itself
   npm run demo -- --rate N                          events a second, 1 to 1000 (8 when not given)
-  npm run demo -- --port N                          port of the HTTP API (any free one when not given)
+  npm run demo -- --port N                          port of the HTTP API (HTTP_PORT, or any free one)
   npm run demo -- --events FILE --sequences FILE    your own events (NDJSON, also .gz) and sequences
-                                                    (a JSON array of POST /sequences bodies)`;
+                                                    (a JSON array of POST /sequences bodies)
+
+Its data lies in a directory of its own, which is removed in the end, or in DATA_DIR where that is set, and stays there.`;
 
 export type DemoOptions =
   | {
       readonly mode: 'visitors';
-      readonly port: number;
+      readonly port: number | null;
       /** null: until the signal to stop. */
       readonly seconds: number | null;
       readonly eventsPerSecond: number;
     }
-  | { readonly mode: 'file'; readonly port: number; readonly events: string; readonly sequences: string }
+  | {
+      readonly mode: 'file';
+      readonly port: number | null;
+      readonly events: string;
+      readonly sequences: string;
+    }
   | { readonly mode: 'help' };
-
-/** A command line that cannot be understood; the message says what to change. */
-export class UsageError extends Error {}
 
 /** Reads the arguments behind `npm run demo --`. Throws UsageError. */
 export function parseDemoArguments(args: readonly string[]): DemoOptions {
-  const values = parse(args);
+  const { values } = parseOptions({ args: [...args], options: OPTIONS });
   if (values.help === true) return { mode: 'help' };
-  const port = wholeNumber('--port', values.port ?? '0', 0, 65_535);
+  const port = values.port === undefined ? null : wholeNumber('--port', values.port, 0, 65_535);
   if (values.events === undefined && values.sequences === undefined) {
     const seconds = values.seconds === undefined ? null : wholeNumber('--seconds', values.seconds, 1, 86_400);
     return {
@@ -46,23 +50,14 @@ export function parseDemoArguments(args: readonly string[]): DemoOptions {
   return { mode: 'file', port, events: values.events, sequences: values.sequences };
 }
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        events: { type: 'string' },
-        sequences: { type: 'string' },
-        seconds: { type: 'string' },
-        rate: { type: 'string' },
-        port: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
+const OPTIONS = {
+  events: { type: 'string' },
+  sequences: { type: 'string' },
+  seconds: { type: 'string' },
+  rate: { type: 'string' },
+  port: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
 
 function wholeNumber(name: string, text: string, min: number, max: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;

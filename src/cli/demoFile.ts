@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { access, constants, readFile, stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
@@ -38,6 +38,16 @@ export async function readSequences(path: string): Promise<Record<string, unknow
     throw new FileError(`${path} must be a JSON array of sequences, each as the body of POST /sequences`);
   }
   return bodies as Record<string, unknown>[];
+}
+
+/** Throws FileError when it is none, or cannot be read. */
+export async function requireReadable(path: string): Promise<void> {
+  try {
+    await access(path, constants.R_OK);
+  } catch (error) {
+    throw new FileError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+  if ((await stat(path)).isDirectory()) throw new FileError(`${path} cannot be read (EISDIR)`);
 }
 
 /** Creates them; those without a webhook get the local receiver. */

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startProgram } from '../compose.ts';
-import { loadConfig } from '../config/load.ts';
+import { givenKeys, loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
 import { createLog } from '../telemetry/log.ts';
 import { DemoClient } from './demoClient.ts';
 import { type Mailbox, type ReceivedEmail, startMailbox } from './demoMailbox.ts';
@@ -21,7 +22,10 @@ export interface DemoProgram {
   readonly eventsSubject: string;
   readonly client: DemoClient;
   readonly receiver: WebhookReceiver;
-  /** Drains the program, then ends the rest and removes the data. */
+  readonly dataDir: string;
+  /** The data is of this run alone and goes with it; false: DATA_DIR is set. */
+  readonly isDataRemoved: boolean;
+  /** Drains the program, then ends the rest and removes the data where it is to be removed. */
   stop(): Promise<void>;
 }
 
@@ -36,17 +40,21 @@ const READY_TIMEOUT_MS = 30_000;
 const READY_POLL_MS = 50;
 
 /**
- * Starts it all on a data directory of its own, which is removed in the end, so that a demo never touches the
- * data or the NATS server of a real installation. Throws when a part does not start, and leaves nothing behind.
+ * Starts it all on a data directory of its own, which is removed in the end, so that a demo touches the data of a
+ * real installation only where DATA_DIR says so, and its NATS server never. Throws when a part does not start, and
+ * leaves nothing behind but what it was told to keep.
+ *
+ * @param port null: HTTP_PORT where that is set, else any free one
  */
-export async function startDemoProgram(port: number, listener: DemoListener): Promise<DemoProgram> {
+export async function startDemoProgram(port: number | null, listener: DemoListener): Promise<DemoProgram> {
   const undo: Array<() => Promise<void>> = [];
   const stop = async (): Promise<void> => {
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
   };
   try {
-    const dataDir = await mkdtemp(join(tmpdir(), 'sequence-triggers-demo-'));
-    undo.push(() => rm(dataDir, { recursive: true, force: true }));
+    const { config: given, isDataRemoved } = await placeOfDemo(port);
+    const { dataDir } = given;
+    if (isDataRemoved) undo.push(() => rm(dataDir, { recursive: true, force: true }));
     const mailbox = await startMailbox((email) => listener.onEmail(email));
     undo.push(() => mailbox.close());
     const receiver = await startReceiver(
@@ -55,27 +63,36 @@ export async function startDemoProgram(port: number, listener: DemoListener): Pr
     );
     undo.push(() => receiver.close());
     const token = randomBytes(24).toString('base64url');
-    const config = demoConfig(dataDir, port, mailbox, token);
+    const config = demoConfig(given, mailbox, token);
     const program = await startProgram(config, createLog({ level: config.logLevel, format: 'pretty' }));
     undo.push(() => program.stop());
     const apiUrl = `http://127.0.0.1:${program.httpPort}`;
     await untilReady(apiUrl);
     const { natsUrl } = program;
     const client = new DemoClient(apiUrl, token);
-    return { apiUrl, token, natsUrl, eventsSubject: config.eventsSubject, client, receiver, stop };
+    const { eventsSubject } = config;
+    return { apiUrl, token, natsUrl, eventsSubject, client, receiver, dataDir, isDataRemoved, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
+/** The configuration with a port and a directory, where these are not set. */
+async function placeOfDemo(port: number | null): Promise<{ config: Config; isDataRemoved: boolean }> {
+  const config = loadConfig();
+  const given = givenKeys();
+  const isDataRemoved = !given.has('DATA_DIR');
+  const httpPort = port ?? (given.has('HTTP_PORT') ? config.httpPort : 0);
+  const dataDir = isDataRemoved ? await mkdtemp(join(tmpdir(), 'sequence-triggers-demo-')) : config.dataDir;
+  return { config: { ...config, httpPort, dataDir }, isDataRemoved };
+}
+
 /** The configuration as it is for `npm start`, but for what would reach out of the demo. */
-function demoConfig(dataDir: string, port: number, mailbox: Mailbox, token: string) {
+function demoConfig(config: Config, mailbox: Mailbox, token: string) {
   return {
-    ...loadConfig(),
+    ...config,
     httpHost: '127.0.0.1',
-    httpPort: port,
-    dataDir,
     natsUrl: null,
     natsPort: 0,
     apiTokens: [{ ou: DEMO_OU, token }],

@@ -4,6 +4,7 @@ import {
   publishFile,
   readSequences,
   rejections,
+  requireReadable,
   summarize,
   tableOf,
   untilDone,
@@ -50,6 +51,7 @@ async function runMadeUp(options: VisitorOptions, signal: AbortSignal, print: Pr
 
 async function runFile(options: FileOptions, signal: AbortSignal, print: Print): Promise<void> {
   const bodies = await readSequences(options.sequences);
+  await requireReadable(options.events);
   await withProgram(options.port, listener(print, FIRES_SHOWN_MAX), async (program) => {
     printAddresses(program, print);
     const sequences = await createSequences(program, bodies);
@@ -65,7 +67,7 @@ async function runFile(options: FileOptions, signal: AbortSignal, print: Print):
 }
 
 async function withProgram(
-  port: number,
+  port: number | null,
   hears: DemoListener,
   use: (program: DemoProgram) => Promise<void>,
 ): Promise<void> {
@@ -79,6 +81,9 @@ async function withProgram(
 
 function printAddresses(program: DemoProgram, print: Print): void {
   print(`HTTP API: ${program.apiUrl}  token of OU default: ${program.token}`);
+  print(
+    `Data: ${program.dataDir} (${program.isDataRemoved ? 'removed in the end' : 'DATA_DIR, which stays'})`,
+  );
   print(`NATS: ${program.natsUrl}  webhook receiver: ${program.receiver.url}`);
 }
 

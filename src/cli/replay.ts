@@ -1,49 +1,20 @@
 import { createReadStream } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import { type Duplex, PassThrough, pipeline } from 'node:stream';
-import { parseArgs } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { loadConfig } from '../config/load.ts';
 import { openConnection } from '../stream/connection.ts';
 import { messageOf } from '../stream/ports.ts';
 import { type ReplayProgress, replayLines, splitLines } from '../stream/replay.ts';
 import { serverUrlPath } from '../stream/server.ts';
-import { isOu, OU_ALLOWED, subjectOfOu } from '../stream/subject.ts';
+import { subjectOfOu } from '../stream/subject.ts';
+import { parseReplayArguments, USAGE } from './replayArguments.ts';
+import { EXIT_USAGE, UsageError } from './usage.ts';
 
-/**
- * `npm run replay -- FILE [--ou OU] [--rate N]`: publishes an NDJSON file (plain or gzip) to the events
- * subject of an OU, in the order of its lines. Lines that the program will reject are published too, so that
- * they show up among the rejected events, and are named at the end.
- */
-const USAGE =
-  'usage: npm run replay -- FILE.ndjson[.gz] [--ou OU, default unless told] [--rate EVENTS_PER_SECOND]';
 const CONNECT_ATTEMPTS_MAX = 3;
 const REPORT_EVERY_MS = 250;
 const REPORT_LINES_EVERY_MS = 5_000;
 const BAR_CELLS = 30;
-
-interface Arguments {
-  readonly file: string;
-  readonly ou: string;
-  /** Events per second; null: as fast as the server takes them. */
-  readonly rate: number | null;
-}
-
-function readArguments(argv: readonly string[]): Arguments {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: { ou: { type: 'string', default: 'default' }, rate: { type: 'string' } },
-  });
-  const [file, ...others] = positionals;
-  if (file === undefined || others.length > 0) throw new Error(USAGE);
-  if (!isOu(values.ou)) throw new Error(`--ou is ${values.ou}, but must be ${OU_ALLOWED}`);
-  const rate = values.rate === undefined ? null : Number(values.rate);
-  if (rate !== null && !(rate > 0 && Number.isFinite(rate))) {
-    throw new Error(`--rate is ${values.rate}, but must be a number of events per second above 0`);
-  }
-  return { file, ou: values.ou, rate };
-}
 
 /** NATS_URL, or the embedded server of the program that runs on the same DATA_DIR. */
 async function serverUrl(natsUrl: string | null, dataDir: string): Promise<string> {
@@ -103,8 +74,17 @@ const logger = {
   error: (_fields: object, message: string) => process.stderr.write(`${message}\n`),
 };
 
+/**
+ * `npm run replay`: lines that the program will reject are published too, so that they show up among the rejected
+ * events, and are named at the end.
+ */
 async function main(): Promise<void> {
-  const { file, ou, rate } = readArguments(process.argv.slice(2));
+  const given = parseReplayArguments(process.argv.slice(2));
+  if (given === null) {
+    process.stdout.write(`${USAGE}\n`);
+    return;
+  }
+  const { file, ou, rate } = given;
   const config = loadConfig();
   await access(file);
   const connection = await openConnection(
@@ -143,6 +123,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${messageOf(error)}\n`);
-  process.exitCode = 1;
+  const isUsage = error instanceof UsageError;
+  process.stderr.write(`${messageOf(error)}\n${isUsage ? `\n${USAGE}\n` : ''}`);
+  process.exitCode = isUsage ? EXIT_USAGE : 1;
 });

@@ -1,12 +1,12 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '../config/load.ts';
 import { parseDurationMs } from '../config/values.ts';
 import { parseInstant } from '../model/instant.ts';
 import { type NewToken, ROLES, type Role, type TokenInfo } from '../model/token.ts';
 import { openEnvironment } from '../store/environment.ts';
 import { openTokenStore, type TokenStore } from '../store/tokens.ts';
+import { EXIT_USAGE, parseOptions, UsageError } from './usage.ts';
 
 const USAGE = `Manages the tokens of the HTTP API. Safe while the server runs: a change counts at once.
 
@@ -39,9 +39,6 @@ export interface CommandOutput {
   err(text: string): void;
 }
 
-/** A command line that cannot be understood; the message says what to change. */
-class UsageError extends Error {}
-
 /**
  * Runs one command line (without `node` and the file name) on the store in `dataDir`, which is asked for
  * only once the command line is understood. Resolves to the exit code: 0 done, 1 not possible, 2 wrong usage.
@@ -61,7 +58,7 @@ export async function runTokens(
   } catch (error) {
     if (error instanceof UsageError) {
       output.err(`${error.message}\n\n${USAGE}`);
-      return 2;
+      return EXIT_USAGE;
     }
     if (!(error instanceof ConfigError)) throw error;
     output.err(error.message);
@@ -70,7 +67,7 @@ export async function runTokens(
 }
 
 function parseCommand(args: readonly string[]): Command {
-  const { values, positionals } = parseOptions(args);
+  const { values, positionals } = parseOptions({ args: [...args], options: OPTIONS, allowPositionals: true });
   const [verb, ...rest] = positionals;
   if (values.help === true || verb === 'help') return { verb: 'help' };
   switch (verb) {
@@ -102,24 +99,14 @@ function parseCommand(args: readonly string[]): Command {
   }
 }
 
-function parseOptions(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        ou: { type: 'string' },
-        name: { type: 'string' },
-        role: { type: 'string' },
-        expires: { type: 'string' },
-        rate: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-      allowPositionals: true,
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
+const OPTIONS = {
+  ou: { type: 'string' },
+  name: { type: 'string' },
+  role: { type: 'string' },
+  expires: { type: 'string' },
+  rate: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
 
 function required(value: string | undefined, what: string): string {
   if (value === undefined) throw new UsageError(`${what} is required.`);

@@ -6,6 +6,7 @@ import { destinationPort } from './destinations.ts';
 import { insightPort } from './insight.ts';
 import { milestonePort } from './milestones.ts';
 import { redeliveryPort, takeAlong } from './redelivery.ts';
+import { refusedUrlInWords } from './refusedUrl.ts';
 import { simulationPort } from './simulation.ts';
 
 /** What the API asks of the other rooms. */
@@ -18,9 +19,10 @@ export function apiPorts(config: Config, core: Core): ApiPorts {
     catalog: followingUrls(core),
     milestones: milestonePort(config, core),
     publish: async (ou, events) => {
-      if (core.room === null) return { ok: false, reason: 'the stream is not connected' };
+      if (core.room === null) return { ok: false, reason: 'the stream is not connected', isTooLarge: false };
       const result = await core.room.publisher.publish(ou, events.map(toPublish));
-      return result.stored ? { ok: true } : { ok: false, reason: result.reason };
+      if (result.stored) return { ok: true };
+      return { ok: false, reason: result.reason, isTooLarge: result.isTooLarge };
     },
     fires,
     deliveries,
@@ -41,7 +43,7 @@ export function apiPorts(config: Config, core: Core): ApiPorts {
     },
     checkWebhookUrl: (url) => {
       const check = checkWebhookUrl(url, allowedCidrs);
-      return check.ok ? { ok: true } : { ok: false, reason: check.message };
+      return check.ok ? { ok: true } : { ok: false, reason: refusedUrlInWords(check) };
     },
     readiness: () => readiness(core),
     metrics: () => metrics.render(),

@@ -148,6 +148,7 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
     logger: log,
     clock: { nowMs: () => performance.now(), dateMs: Date.now, pause: sleep },
   });
+  let lastFailure: string | null = null;
   const core: Core = {
     log,
     metrics,
@@ -175,8 +176,12 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
     consuming: Promise.resolve(),
     obstacle: 'connecting to NATS',
     fail(error) {
-      core.obstacle = error instanceof Error ? error.message : String(error);
-      if (!core.abort.signal.aborted) log.error({ err: error }, 'the events stream cannot be opened');
+      const message = error instanceof Error ? error.message : String(error);
+      core.obstacle = message;
+      // It is tried every second, so that once is enough for each obstacle.
+      if (message === lastFailure || core.abort.signal.aborted) return;
+      lastFailure = message;
+      log.error({ err: error }, 'the events stream cannot be opened');
     },
   };
   observe(core);

@@ -1,4 +1,4 @@
-import type { DestinationPort } from '../api/ports.ts';
+import type { DestinationDetail, DestinationPort } from '../api/ports.ts';
 import type { Destination, DestinationId, DestinationStatus } from '../model/destination.ts';
 import type { OuId } from '../model/event.ts';
 import { destinationOf, laneAt } from '../store/lanes.ts';
@@ -14,6 +14,11 @@ export function destinationPort(core: Core): DestinationPort {
   const statusOf = ({ ou, channel, url }: Destination): DestinationStatus =>
     outbox.destination({ ou, channel, destination: url });
 
+  const detailOf = (found: Destination): DestinationDetail => ({
+    ...statusOf(found),
+    ...deliveries.countIn(laneAt(found.ou, found.id), COUNT_MAX),
+  });
+
   const find = (ou: OuId, id: DestinationId): Destination | undefined =>
     destinationsOf(core, ou).get(id) ?? withDeliveries(core, ou, id);
 
@@ -21,7 +26,7 @@ export function destinationPort(core: Core): DestinationPort {
     const found = find(ou, id);
     if (found === undefined) return undefined;
     await outbox.changeDestination({ ou, channel: found.channel, destination: found.url }, changed);
-    return statusOf(found);
+    return detailOf(found);
   };
 
   return {
@@ -34,7 +39,7 @@ export function destinationPort(core: Core): DestinationPort {
     },
     destination: (ou, id) => {
       const found = find(ou, id);
-      return found && { ...statusOf(found), ...deliveries.countIn(laneAt(ou, id), COUNT_MAX) };
+      return found && detailOf(found);
     },
     pause: (ou, id, reason) =>
       change(ou, id, (current) =>

@@ -29,8 +29,7 @@ export function loadConfig(options: { env?: Environment; cwd?: string } = {}): C
   const cwd = options.cwd ?? process.cwd();
   const settings = new Map<string, Setting>();
   readFile(join(packageDirectory(), 'config', 'default.json'), settings);
-  if (env.CONFIG_FILE) readFile(resolve(cwd, env.CONFIG_FILE), settings);
-  readEnvironment(env, settings);
+  readGiven(env, cwd, settings);
 
   const raw = Object.fromEntries([...settings].map(([key, setting]) => [key, setting.value]));
   const parsed = configSchema.safeParse(raw);
@@ -42,6 +41,21 @@ export function loadConfig(options: { env?: Environment; cwd?: string } = {}): C
     natsCredsFile: readablePath('NATS_CREDS_FILE', config.natsCredsFile, cwd),
     webhookCaFile: readablePath('WEBHOOK_CA_FILE', config.webhookCaFile, cwd),
   };
+}
+
+/** The keys that a file or the environment sets, whatever to. Throws ConfigError on a file that cannot be used. */
+export function givenKeys(
+  env: Environment = process.env,
+  cwd: string = process.cwd(),
+): ReadonlySet<ConfigKey> {
+  const settings = new Map<string, Setting>();
+  readGiven(env, cwd, settings);
+  return new Set(settings.keys()) as ReadonlySet<ConfigKey>;
+}
+
+function readGiven(env: Environment, cwd: string, settings: Map<string, Setting>): void {
+  if (env.CONFIG_FILE) readFile(resolve(cwd, env.CONFIG_FILE), settings);
+  readEnvironment(env, settings);
 }
 
 /** Without it every connection would fail, and only much later. */
@@ -72,6 +86,20 @@ export function describeConfig(config: Config): Record<string, unknown> {
     ...Object.fromEntries(secrets),
     apiTokens: config.apiTokens.map((entry) => `${entry.ou}=${HIDDEN}`),
   };
+}
+
+/** Shorter ones can be guessed. */
+const TOKEN_CHARACTERS_MIN = 16;
+
+/** What is allowed and unwise, a sentence each, without secrets. */
+export function warningsOf({ apiTokens }: Config): readonly string[] {
+  const ous = new Set(
+    apiTokens.filter(({ token }) => token.length < TOKEN_CHARACTERS_MIN).map(({ ou }) => ou),
+  );
+  return [...ous].map(
+    (ou) =>
+      `a token of OU ${ou} in API_TOKENS has fewer than ${TOKEN_CHARACTERS_MIN} characters and may be guessed`,
+  );
 }
 
 const HIDDEN = '(hidden)';

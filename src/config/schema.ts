@@ -25,9 +25,10 @@ export const keys = {
   NATS_CREDS_FILE: path.nullable(),
   NATS_TOKEN: text(/^\S{1,1024}$/, 'a token without spaces').nullable(),
   EVENTS_STREAM: text(/^[A-Za-z0-9_-]{1,128}$/, 'a stream name of letters, digits, - and _'),
+  // What is rejected is kept on `rejected.<ou>`.
   EVENTS_SUBJECT: text(
-    /^[A-Za-z0-9_-]{1,128}\.>$/,
-    'one token and the wildcard for the rest, such as events.>',
+    /^(?!rejected\.)[A-Za-z0-9_-]{1,128}\.>$/,
+    'one token, not "rejected", and the wildcard for the rest, such as events.>',
   ),
   EVENTS_MAX_AGE: duration('a duration such as 45d, 12h or 30m; a number alone is in seconds, 0 is no limit'),
   ALLOWED_LATENESS_SECONDS: integer(0, 31_536_000),

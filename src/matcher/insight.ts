@@ -1,9 +1,10 @@
 import type { LeadId, MatchedEvent, OuId } from '../model/event.ts';
 import type { MilestoneId } from '../model/milestone.ts';
 import type { SequenceId } from '../model/sequence.ts';
-import type { LeadStanding, StepEvent } from '../model/standing.ts';
+import type { Hindrance, Horizon, LeadStanding, StepEvent } from '../model/standing.ts';
 import { Census } from './census.ts';
 import type { CompiledSequence } from './compiledSequence.ts';
+import { type FoundHindrance, hindrancesOf, unmetConditions } from './hindrances.ts';
 import type { Lead } from './lead.ts';
 import type { LeadTable } from './leadTable.ts';
 import type { Program } from './program.ts';
@@ -138,7 +139,8 @@ function nothingKnown(sequence: CompiledSequence, lastFireMicros: number | null)
     missing: sequence.labels,
     untilMicros: null,
     cameTooEarly: false,
-    ranOut: null,
+    hindrances: [],
+    unmet: [],
     holdsAny: false,
     newestMicros: null,
     nowMicros: null,
@@ -166,26 +168,54 @@ function standing(
   const horizonStreamSequence = mark < 0 ? 0 : marks.horizonStreamSequenceAt(mark);
   const outlook: Outlook = { horizonMicros, horizonStreamSequence, nowMicros };
   const filled = filledSteps(log, classes, sequence, outlook);
-  const ageless = filledSteps(log, classes, sequence, outlook, true);
   const named = ({ step, position }: FilledStep): StepEvent => ({
     step: step + 1,
     ...eventAt(lead, program, position),
   });
+  const namedOrNull = (filledStep: FilledStep | null) => filledStep && named(filledStep);
+  const told = (found: FoundHindrance): Hindrance => {
+    switch (found.kind) {
+      case 'completed':
+        return { ...found, last: named(found.last) };
+      case 'window':
+        return { ...found, first: named(found.first), tooLate: namedOrNull(found.tooLate) };
+      case 'gap':
+        return { ...found, after: named(found.after), tooLate: namedOrNull(found.tooLate) };
+      case 'excluded': {
+        const { kind, position, first, last } = found;
+        return { kind, by: eventAt(lead, program, position), first: named(first), last: namedOrNull(last) };
+      }
+    }
+  };
   const isFilled = new Set(filled.map(({ step }) => step));
   return {
     filled: filled.map(named),
     missing: sequence.labels.filter((_, step) => !isFilled.has(step)),
     untilMicros: untilMicros(lead, sequence, filled),
     cameTooEarly: cameTooEarly(log, classes, sequence, outlook, filled),
-    ranOut: ageless.length > filled.length ? named(earliest(lead, ageless)) : null,
+    hindrances: hindrancesOf(log, classes, sequence, outlook, filled).map(told),
+    unmet: unmetConditions(log, classes, sequence, outlook, filled).map((unmet) => ({
+      ...named(unmet),
+      isJudged: log.streamSequenceAt(unmet.position) > sequence.effectiveFrom,
+    })),
     holdsAny: sequence.steps.some((each) => classes.latestBefore(log, each, log.length) >= 0),
     newestMicros,
     nowMicros,
-    horizon:
-      horizonMicros === Number.NEGATIVE_INFINITY
-        ? null
-        : { timeMicros: horizonMicros, streamSequence: horizonStreamSequence },
+    horizon: horizonMicros === Number.NEGATIVE_INFINITY ? null : horizonOf(lead, outlook),
     lastFireMicros: Number.isNaN(lastFireMicros) ? null : lastFireMicros,
+  };
+}
+
+function horizonOf({ log }: Lead, { horizonMicros, horizonStreamSequence }: Outlook): Horizon {
+  let last = log.length - 1;
+  while (last >= 0 && (!log.isHeld(last) || !log.isAtOrBefore(last, horizonMicros, horizonStreamSequence)))
+    last--;
+  const isHeld = last >= 0 && log.streamSequenceAt(last) === horizonStreamSequence;
+  const isAlone = last < 1 || log.timeAt(last - 1) < horizonMicros;
+  return {
+    timeMicros: horizonMicros,
+    streamSequence: horizonStreamSequence,
+    eventId: isHeld && isAlone ? log.idAt(last) : null,
   };
 }
 

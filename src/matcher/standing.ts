@@ -100,7 +100,7 @@ const BITS = 30;
 function firstCounting(
   log: LeadLog,
   classes: ClassLookup,
-  { excluded }: CompiledSequence,
+  sequence: CompiledSequence,
   windowMicros: number,
   outlook: Outlook,
 ): number {
@@ -115,8 +115,19 @@ function firstCounting(
     first--;
   }
   // Whatever completes the sequence lies behind these, and so must its start.
-  for (const each of excluded) first = Math.max(first, classes.latestBefore(log, each, log.length) + 1);
-  return first;
+  return Math.max(first, latestExcluded(log, classes, sequence, log.length) + 1);
+}
+
+/** Position of the latest excluded event before a position, or -1. */
+export function latestExcluded(
+  log: LeadLog,
+  classes: ClassLookup,
+  { excluded }: CompiledSequence,
+  end: number,
+): number {
+  let latest = -1;
+  for (const each of excluded) latest = Math.max(latest, classes.latestBefore(log, each, end));
+  return latest;
 }
 
 function prefixReached(log: LeadLog, classes: ClassLookup, steps: readonly number[], first: number): number {

@@ -120,6 +120,11 @@ export class StepClasses extends ClassLookup {
     return this.classes[stepClass]!.members;
   }
 
+  /** What the types of a class are called, whatever they have to fulfil. */
+  namesOf(stepClass: number): readonly string[] {
+    return this.classes[stepClass]!.names;
+  }
+
   /** The class of a step, for one more sequence. */
   acquire({ types, where }: StepTest): number {
     const names = types.toSorted();

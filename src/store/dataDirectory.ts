@@ -43,6 +43,19 @@ export function makeDirectory(path: string): void {
  * @throws Error when a living process owns it, or when it cannot be written
  */
 export function lockDataDirectory(dataDir: string): () => void {
+  try {
+    return lock(dataDir);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    const allowed = 'allowed: a directory that can be created and written';
+    throw new Error(`DATA_DIR is ${JSON.stringify(dataDir)}, which cannot be used (${code}); ${allowed}`, {
+      cause: error,
+    });
+  }
+}
+
+function lock(dataDir: string): () => void {
   makeDirectory(dataDir);
   const releaseKernelLock = takeKernelLock(dataDir);
   try {

@@ -1,10 +1,19 @@
-import { createInbox, headers, type Msg, type NatsConnection } from 'nats';
+import { type ApiError, createInbox, headers, type Msg, type NatsConnection } from 'nats';
 
-/** Told once: null when the message is stored, else why not, in a few words. */
-export type Settle = (failure: string | null) => void;
+/** Why a message is not stored, in a few words. */
+export interface Failure {
+  readonly reason: string;
+  /** It is over a limit of the stream or the server, as it would be again. */
+  readonly isTooLarge: boolean;
+}
+
+/** Told once: null when the message is stored. */
+export type Settle = (failure: Failure | null) => void;
 
 /** What the server answers for a subject that nobody takes. */
 const NO_RESPONDERS = 503;
+/** JSStreamMessageExceedsMaximumErr */
+const STREAM_MESSAGE_TOO_LARGE = 10054;
 
 /**
  * Sends messages to JetStream and hears which of them are stored, all by one subscription. The client's own `publish`
@@ -58,14 +67,22 @@ export class Acknowledgements {
   }
 }
 
-function failureOf(message: Msg): string | null {
+function failureOf(message: Msg): Failure | null {
   if (message.data.length === 0 && message.headers?.code === NO_RESPONDERS) {
-    return 'no stream takes the events: theirs was deleted, or JetStream is not running';
+    return failed('no stream takes the events: theirs was deleted, or JetStream is not running');
   }
   try {
-    const { error } = message.json<{ readonly error?: { readonly description?: string } }>();
-    return error === undefined ? null : `JetStream refused an event: ${error.description}`;
+    const { error } = message.json<{ readonly error?: ApiError }>();
+    if (error === undefined) return null;
+    if (error.err_code === STREAM_MESSAGE_TOO_LARGE) {
+      return { reason: 'it is larger than the max_msg_size of the events stream', isTooLarge: true };
+    }
+    return failed(`JetStream refused an event: ${error.description}`);
   } catch {
-    return 'JetStream did not answer as it should';
+    return failed('JetStream did not answer as it should');
   }
+}
+
+export function failed(reason: string): Failure {
+  return { reason, isTooLarge: false };
 }

@@ -1,6 +1,6 @@
 import { ErrorCode, type NatsConnection, NatsError } from 'nats';
 import type { OuId } from '../model/event.ts';
-import { Acknowledgements } from './acknowledgements.ts';
+import { Acknowledgements, type Failure, failed } from './acknowledgements.ts';
 import { eventMessageId } from './messageId.ts';
 import { messageOf, type Readiness } from './ports.ts';
 import { subjectOfOu } from './subject.ts';
@@ -18,7 +18,7 @@ export interface EventToPublish {
 export type PublishResult =
   | { readonly stored: true }
   /** Some may be stored all the same; sending them again stores none twice within the duplicate window. */
-  | { readonly stored: false; readonly reason: string };
+  | ({ readonly stored: false } & Failure);
 
 /** Messages under way at once: awaiting each alone gives a sixth of the rate. */
 const WINDOW = 256;
@@ -43,7 +43,7 @@ interface Batch {
   /** By the clock of `performance`. */
   readonly deadlineMs: number;
   /** The first reason why one was not stored; the rest is not sent then. */
-  failure: string | null;
+  failure: Failure | null;
   readonly resolve: (result: PublishResult) => void;
 }
 
@@ -75,14 +75,12 @@ export class EventPublisher {
   async publish(ou: OuId, events: readonly EventToPublish[]): Promise<PublishResult> {
     if (events.length === 0) return { stored: true };
     if (this.#held + events.length > EVENTS_MAX) {
-      return {
-        stored: false,
-        reason: `more than ${EVENTS_MAX} events are waiting for JetStream; try again later`,
-      };
+      const reason = `more than ${EVENTS_MAX} events are waiting for JetStream; try again later`;
+      return { stored: false, ...failed(reason) };
     }
     // Without a connection they would wait in its buffer, and some might be stored after the answer.
     const connection = this.#connection();
-    if (!connection.ready) return { stored: false, reason: connection.reason };
+    if (!connection.ready) return { stored: false, ...failed(connection.reason) };
     this.#held += events.length;
     const result = await new Promise<PublishResult>((resolve) => {
       const subject = subjectOfOu(this.#eventsSubject, ou);
@@ -111,22 +109,22 @@ export class EventPublisher {
   #sendNext(batch: Batch): void {
     // After a failure the rest would only wait for the same.
     if (batch.failure === null && !this.#connection().ready)
-      batch.failure = 'the connection to NATS was lost';
+      batch.failure = failed('the connection to NATS was lost');
     if (batch.failure !== null) return;
     const event = batch.events[batch.next++]!;
     const messageId = eventMessageId(batch.ou, event.leadId, event.id);
     try {
       const token = this.#acknowledgements.send(batch.subject, encodeEvent(event), messageId, (failure) =>
-        this.#settle(batch, token, failure),
+        this.#settle(batch, token, failure && named(event, failure)),
       );
       batch.underWay.add(token);
       this.#underWay++;
     } catch (error) {
-      batch.failure = reasonOf(error);
+      batch.failure = named(event, failureOf(error));
     }
   }
 
-  #settle(batch: Batch, token: string, failure: string | null): void {
+  #settle(batch: Batch, token: string, failure: Failure | null): void {
     batch.underWay.delete(token);
     this.#underWay--;
     batch.failure ??= failure;
@@ -138,7 +136,7 @@ export class EventPublisher {
   #finish(batch: Batch): void {
     this.#unfinished.delete(batch);
     const { failure, resolve } = batch;
-    resolve(failure === null ? { stored: true } : { stored: false, reason: failure });
+    resolve(failure === null ? { stored: true } : { stored: false, ...failure });
   }
 
   #watch(delayMs: number): NodeJS.Timeout {
@@ -160,7 +158,7 @@ export class EventPublisher {
   }
 
   #giveUp(batch: Batch): void {
-    batch.failure ??= 'JetStream did not answer in time';
+    batch.failure ??= failed('JetStream did not answer in time');
     for (const token of batch.underWay) this.#acknowledgements.forget(token);
     this.#underWay -= batch.underWay.size;
     this.#finish(batch);
@@ -179,10 +177,18 @@ function encodeEvent(event: EventToPublish): Uint8Array {
   return encoder.encode(JSON.stringify(body));
 }
 
-function reasonOf(error: unknown): string {
+/** What is wrong with one event is to be found among those of a batch. */
+function named({ id }: EventToPublish, failure: Failure): Failure {
+  return failure.isTooLarge ? { ...failure, reason: `event ${id}: ${failure.reason}` } : failure;
+}
+
+function failureOf(error: unknown): Failure {
   const code = error instanceof NatsError ? error.code : '';
   if (code === ErrorCode.ConnectionClosed || code === ErrorCode.ConnectionDraining) {
-    return 'the connection to NATS is closed';
+    return failed('the connection to NATS is closed');
   }
-  return `NATS refused an event: ${messageOf(error)}`;
+  if (code === ErrorCode.MaxPayloadExceeded) {
+    return { reason: 'it is larger than the max_payload of the NATS server', isTooLarge: true };
+  }
+  return failed(`NATS refused an event: ${messageOf(error)}`);
 }

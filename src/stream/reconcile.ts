@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type JetStreamManager, NatsError } from 'nats';
 import type { StreamMark } from '../model/checkpoint.ts';
-import { findStream } from './streams.ts';
+import { findStream, refuseWorkqueue } from './streams.ts';
 import { timestampMicros } from './timestamp.ts';
 
 /** The events stream as it stands now, seen from the mark of the last message that was read from it. */
@@ -142,7 +142,7 @@ const MESSAGE_NOT_FOUND = 10037;
 
 /**
  * Reads what `compare` needs to know of a stream: `sequence` is that of the mark, or null without one.
- * Undefined where there is no stream of that name. Throws when the server does not answer.
+ * Undefined where there is no stream of that name. Throws when the server does not answer, and where it is a work queue.
  */
 export async function inspectStream(
   manager: JetStreamManager,
@@ -152,6 +152,7 @@ export async function inspectStream(
 ): Promise<StreamFound | undefined> {
   const info = await findStream(manager, name);
   if (info === undefined) return undefined;
+  refuseWorkqueue(info);
   const { created, state } = info;
   const isHeld = sequence !== null && sequence >= Math.max(1, state.first_seq) && sequence <= state.last_seq;
   return {

@@ -31,13 +31,14 @@ export interface EventStreams {
 }
 
 const STREAM_NOT_FOUND = 10059;
+const SUBJECTS_OVERLAP = 10065;
 const REJECTED_BYTES_MAX = 2 ** 30;
 const REJECTED_DUPLICATE_WINDOW_MS = 3_600_000;
 
 /**
  * Makes sure that the events stream and the stream of rejected messages stand. A stream that is there is
  * used as it is, whatever its limits. Throws an Error in plain words when JetStream is off, when the found
- * stream does not carry the events subject, or when another stream holds it.
+ * stream does not carry the events subject or is a work queue, or when another stream holds it.
  */
 export async function ensureStreams(
   nats: NatsConnection,
@@ -46,11 +47,10 @@ export async function ensureStreams(
 ): Promise<EventStreams> {
   const { eventsStream, eventsSubject, eventsMaxAgeMs } = settings;
   const manager = await jetStreamManager(nats);
-  const events = await ensureStream(manager, logger, {
-    name: eventsStream,
-    subjects: [eventsSubject],
-    max_age: nanos(eventsMaxAgeMs),
-  });
+  const config = { name: eventsStream, subjects: [eventsSubject], max_age: nanos(eventsMaxAgeMs) };
+  const advice = 'Name that one in EVENTS_STREAM, or another subject in EVENTS_SUBJECT';
+  const events = await ensureStream(manager, logger, config, advice);
+  refuseWorkqueue(events);
   const { subjects } = events.config;
   if (!subjects?.some((subject) => coversSubject(subject, eventsSubject))) {
     throw new Error(
@@ -73,7 +73,7 @@ export async function ensureRejectedStream(
 ): Promise<string> {
   const { eventsMaxAgeMs } = settings;
   const name = `${settings.eventsStream}_REJECTED`;
-  await ensureStream(await jetStreamManager(nats), logger, {
+  const config = {
     name,
     subjects: ['rejected.>'],
     max_age: nanos(eventsMaxAgeMs),
@@ -81,7 +81,10 @@ export async function ensureRejectedStream(
     duplicate_window: nanos(
       Math.min(REJECTED_DUPLICATE_WINDOW_MS, eventsMaxAgeMs || REJECTED_DUPLICATE_WINDOW_MS),
     ),
-  });
+  };
+  const advice =
+    'Every program keeps what it rejects on rejected.<ou>, so each needs an account of its own on the NATS server, or a server of its own';
+  await ensureStream(await jetStreamManager(nats), logger, config, advice);
   return name;
 }
 
@@ -96,7 +99,8 @@ async function jetStreamManager(nats: NatsConnection): Promise<JetStreamManager>
 async function ensureStream(
   manager: JetStreamManager,
   logger: Logger,
-  config: Partial<StreamConfig> & { readonly name: string },
+  config: Partial<StreamConfig> & { readonly name: string; readonly subjects: string[] },
+  adviceOnOverlap: string,
 ): Promise<StreamInfo> {
   const found = await findStream(manager, config.name);
   if (found) return found;
@@ -110,8 +114,29 @@ async function ensureStream(
     logger.info({ stream: config.name, subjects: config.subjects }, 'created a stream');
     return created;
   } catch (error) {
-    throw new Error(`the stream ${config.name} cannot be created: ${messageOf(error)}`);
+    const isOverlap = error instanceof NatsError && error.api_error?.err_code === SUBJECTS_OVERLAP;
+    const reason = isOverlap
+      ? `its subject ${config.subjects} overlaps with the stream ${await holdersOf(manager, config.subjects)}. ${adviceOnOverlap}`
+      : messageOf(error);
+    throw new Error(`the stream ${config.name} cannot be created: ${reason}`);
   }
+}
+
+/** The names of the streams that hold some of these subjects. */
+async function holdersOf(manager: JetStreamManager, subjects: readonly string[]): Promise<string> {
+  const names = new Set<string>();
+  for (const subject of subjects) {
+    for await (const name of manager.streams.names(subject)) names.add(name);
+  }
+  return [...names].join(', ');
+}
+
+/** Such a stream deletes what was acknowledged, and gives its messages to no consumer without acknowledgements. */
+export function refuseWorkqueue({ config: { name, retention } }: StreamInfo): void {
+  if (retention !== RetentionPolicy.Workqueue) return;
+  throw new Error(
+    `EVENTS_STREAM ${name} has retention workqueue, under which a message is gone once somebody has read it; allowed are limits and interest`,
+  );
 }
 
 /** The stream as the server has it now; undefined where there is none of that name. */

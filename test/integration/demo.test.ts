@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
@@ -17,6 +19,15 @@ function file(name: string, content: string): string {
   const path = join(directory, name);
   writeFileSync(path, content);
   return path;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 function demoDirectories(): string[] {
@@ -84,9 +95,39 @@ describe('the demo', () => {
     expect(lines.filter((line) => line.startsWith('webhook '))).toHaveLength(5);
   });
 
+  it('looks for its files before it starts anything', async () => {
+    const sequences = file('fine.json', '[{"name":"s","event_types":["a"],"window_seconds":1}]');
+    for (const events of [join(directory, 'absent.ndjson'), directory]) {
+      const lines: string[] = [];
+      const run = runDemo({ mode: 'file', port: 0, events, sequences }, never, (line) => lines.push(line));
+      await expect(run).rejects.toThrow(`${events} cannot be read (E`);
+      expect(lines).toEqual([]);
+    }
+  });
+
+  it('takes HTTP_PORT and DATA_DIR where they are set, and says so', { timeout: 60_000 }, async () => {
+    const port = await freePort();
+    const dataDir = join(directory, 'data');
+    vi.stubEnv('HTTP_PORT', String(port));
+    vi.stubEnv('DATA_DIR', dataDir);
+    const lines: string[] = [];
+    const options = { mode: 'visitors', port: null, seconds: 1, eventsPerSecond: 100 } as const;
+    await runDemo(options, never, (line) => lines.push(line)).finally(() => {
+      vi.stubEnv('HTTP_PORT', undefined);
+      vi.stubEnv('DATA_DIR', undefined);
+    });
+    expect(lines[0]).toContain(`http://127.0.0.1:${port} `);
+    expect(lines).toContain(`Data: ${dataDir} (DATA_DIR, which stays)`);
+    expect(readdirSync(dataDir)).toContain('lmdb');
+  });
+
   it('passes on what the API says about a wrong sequence, and leaves nothing behind', async () => {
     const sequences = file('wrong.json', '[{"name":"no steps"}]');
-    const run = runDemo({ mode: 'file', port: 0, events: 'unread', sequences }, never, () => undefined);
+    const run = runDemo(
+      { mode: 'file', port: 0, events: file('unread.ndjson', ''), sequences },
+      never,
+      () => undefined,
+    );
     await expect(run).rejects.toThrow(ApiRefusal);
     await expect(run).rejects.toThrow(/event_types/);
     expect(demoDirectories()).toEqual([]);

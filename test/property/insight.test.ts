@@ -8,6 +8,7 @@ import type { LeadStanding } from '../../src/model/standing.ts';
 import { labelsOf } from '../../src/model/step.ts';
 import { Oracle, type OracleKnowledge } from '../support/oracle.ts';
 import { SECOND_MICROS } from '../support/oracleBench.ts';
+import { falsehoodIn } from '../support/oracleHindrances.ts';
 import {
   definitionOfDraft,
   EventWriter,
@@ -142,6 +143,13 @@ describe('how far leads are', () => {
               const standing = play.matcher.insight.leadStanding(sequence.ou, leadId, sequence.id)!;
               const known = play.oracle.knowledgeOf(sequence.ou, leadId);
               expect(objection(standing, known, sequence)).toBeNull();
+              expect(known && falsehoodIn(standing, known, sequence)).toBeNull();
+              for (const { kind } of [
+                ...standing.hindrances,
+                ...standing.unmet.map(() => ({ kind: 'unmet' })),
+              ]) {
+                reached.set(kind, (reached.get(kind) ?? 0) + 1);
+              }
               expect(standing.lastFireMicros).toBe(play.oracle.lastFireOf(sequence.ou, leadId, sequence.id));
               const key = `${sequence.ordered ? 'ordered' : 'unordered'} ${standing.filled.length}`;
               reached.set(key, (reached.get(key) ?? 0) + 1);
@@ -155,6 +163,9 @@ describe('how far leads are', () => {
     for (const step of [1, 2, 3]) {
       expect(reached.get(`ordered ${step}`)).toBeGreaterThan(30);
       expect(reached.get(`unordered ${step}`)).toBeGreaterThan(30);
+    }
+    for (const kind of ['completed', 'window', 'gap', 'excluded', 'unmet']) {
+      expect([kind, (reached.get(kind) ?? 0) > 30]).toEqual([kind, true]);
     }
   });
 

@@ -145,7 +145,9 @@ export function memoryPorts(replaced: Partial<ApiPorts> = {}): { ports: ApiPorts
     catalog: memoryCatalog(world, replaced.sequencesPerOuMax ?? 10_000),
     milestones: memoryMilestones(world, replaced.sequencesPerOuMax ?? 10_000),
     publish: async (ou, events) => {
-      if (!world.streamAvailable) return { ok: false, reason: 'unavailable' };
+      if (!world.streamAvailable) return { ok: false, reason: 'unavailable', isTooLarge: false };
+      if (events.some(({ id }) => id === 'too-large'))
+        return { ok: false, reason: 'event too-large: no', isTooLarge: true };
       world.published.push({ ou, events });
       return { ok: true };
     },
@@ -323,7 +325,7 @@ function memoryDestinations(world: World): DestinationPort {
     if (current === undefined) return undefined;
     const changed = { ...current, ...fields };
     world.destinations = world.destinations.map((each) => (each === current ? changed : each));
-    return changed;
+    return { ...changed, waiting: 12, held: 3 };
   };
   return {
     listDestinations: (ou, { page, limit, paused }) => {

@@ -68,7 +68,9 @@ describe('the HTTP server', () => {
   it('says which address it cannot bind', async () => {
     const { port } = await listen();
     const again = serveHttp(createApp(memoryPorts().ports), HOST, port);
-    await expect(again).rejects.toThrow(`cannot listen on ${HOST}:${port}`);
+    await expect(again).rejects.toThrow(
+      `cannot listen on HTTP_HOST ${HOST}, HTTP_PORT ${port}: another program has that port (EADDRINUSE)`,
+    );
   });
 
   it('answers 413 to a chunked body as soon as it passes 1 MiB, without its end', async () => {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RetentionPolicy } from 'nats';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Core, loadCore } from '../../../src/composition/core.ts';
 import { openStream } from '../../../src/composition/events.ts';
@@ -48,6 +49,26 @@ describe('the obstacle that stands before the stream', () => {
     await waitFor('the place to be taken', () => start.mock.calls.length > 0);
     expect(core.obstacle).toBe('taking its place in the stream');
     release();
+    await opening;
+    expect(core.obstacle).toBeNull();
+  });
+});
+
+describe('an events stream that cannot be read', () => {
+  it('is what stands in the way, is logged once however often it is tried, and is read once it can be', async () => {
+    const manager = await (await nats.connect()).jetstreamManager();
+    await manager.streams.add({
+      name: 'EVENTS',
+      subjects: ['events.>'],
+      retention: RetentionPolicy.Workqueue,
+    });
+    const logged = vi.spyOn(core.log, 'error');
+    const failed = vi.spyOn(core, 'fail');
+    const opening = openStream(config, core);
+    await waitFor('a second attempt', () => failed.mock.calls.length > 1);
+    expect(core.obstacle).toContain('EVENTS_STREAM EVENTS has retention workqueue');
+    expect(logged).toHaveBeenCalledTimes(1);
+    await manager.streams.delete('EVENTS');
     await opening;
     expect(core.obstacle).toBeNull();
   });

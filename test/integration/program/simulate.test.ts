@@ -176,7 +176,7 @@ describe('simulations and insight in the running program', () => {
     expect(lead.as_of.position).toBe(await positionOf(program));
     const used = await program.call<LeadView>('GET', `/sequences/${sequenceId}/leads/lead-3`);
     expect(used).toMatchObject({ step: 0, held: [] });
-    expect(used.reasons.join()).toContain('were used by a completion');
+    expect(used.reasons.join()).toMatch(/It fired at .*, completed by event 3-.*used up/);
     const unknown = await program.call<LeadView>('GET', `/sequences/${sequenceId}/leads/no%2Fbody`);
     expect(unknown).toMatchObject({ known: false, step: 0, missing: ['view', 'cart', 'buy'] });
   });

@@ -73,7 +73,13 @@ describe('a start', () => {
   });
 
   it.each([
-    ['a data directory that cannot be made', { DATA_DIR: '/proc/no-such-place' }, 'ENOENT'],
+    [
+      'a data directory that cannot be made',
+      { DATA_DIR: '/proc/no-such-place' },
+      'DATA_DIR is "/proc/no-such-place"',
+    ],
+    ['the subject of the rejected events', { EVENTS_SUBJECT: 'rejected.>' }, 'EVENTS_SUBJECT'],
+    ['an address that is not of this machine', { HTTP_HOST: '192.0.2.1' }, 'HTTP_HOST 192.0.2.1, HTTP_PORT'],
     [
       'credentials that cannot be read',
       { NATS_URL: 'nats://127.0.0.1:1', NATS_CREDS_FILE: '/nope' },

@@ -89,8 +89,32 @@ describe('publishing events', () => {
     expect(await publisher.publish('acme', events)).toEqual({
       stored: false,
       reason: 'JetStream refused an event: maximum messages exceeded',
+      isTooLarge: false,
     });
     expect(await count('EVENTS')).toBe(1);
+  });
+
+  it('names the event that is over a limit of the stream, or of the server', async () => {
+    const manager = await nats.jetstreamManager();
+    await manager.streams.update('EVENTS', { max_msg_size: 1_000 });
+    const publisher = new EventPublisher(nats, 'events.>');
+    const event = (id: string, bytes: number) => ({
+      id,
+      leadId: 'l',
+      eventType: 'a',
+      metadata: { text: 'x'.repeat(bytes) },
+    });
+    expect(await publisher.publish('acme', [event('e1', 1), event('e2', 2_000)])).toEqual({
+      stored: false,
+      reason: 'event e2: it is larger than the max_msg_size of the events stream',
+      isTooLarge: true,
+    });
+    expect(await publisher.publish('acme', [event('e3', 2 ** 20)])).toEqual({
+      stored: false,
+      reason: 'event e3: it is larger than the max_payload of the NATS server',
+      isTooLarge: true,
+    });
+    expect(await publisher.publish('acme', [event('e4', 1)])).toEqual({ stored: true });
   });
 
   it('gives up on a stream that acknowledges nothing, and is free for others then', async () => {
@@ -98,7 +122,7 @@ describe('publishing events', () => {
     await manager.streams.add({ name: 'MUTE', subjects: ['mute.>'], no_ack: true });
     const mute = new EventPublisher(nats, 'mute.>');
     const events = Array.from({ length: 300 }, (_, at) => ({ id: `e${at}`, leadId: 'l', eventType: 'a' }));
-    const unheard = { stored: false, reason: 'JetStream did not answer in time' };
+    const unheard = { stored: false, reason: 'JetStream did not answer in time', isTooLarge: false };
     expect(await mute.publish('acme', events)).toEqual(unheard);
     await manager.streams.delete('MUTE');
     await manager.streams.add({ name: 'MUTE', subjects: ['mute.>'] });
@@ -112,7 +136,7 @@ describe('publishing events', () => {
     const calls = Array.from({ length: 600 }, (_, at) =>
       mute.publish('acme', [{ id: `e${at}`, leadId: 'l', eventType: 'a' }]),
     );
-    const unheard = { stored: false, reason: 'JetStream did not answer in time' };
+    const unheard = { stored: false, reason: 'JetStream did not answer in time', isTooLarge: false };
     expect(await Promise.all(calls)).toEqual(calls.map(() => unheard));
     expect(await count('MUTE')).toBeLessThan(600);
   }, 30_000);
@@ -139,7 +163,7 @@ describe('publishing events', () => {
     await subscriber.flush();
     const publisher = new EventPublisher(nats, 'slow.>');
     const events = Array.from({ length: 600 }, (_, at) => ({ id: `e${at}`, leadId: 'l', eventType: 'a' }));
-    const unheard = { stored: false, reason: 'JetStream did not answer in time' };
+    const unheard = { stored: false, reason: 'JetStream did not answer in time', isTooLarge: false };
     expect(await publisher.publish('acme', events)).toEqual(unheard);
     for (const message of heard.splice(0)) message.respond('{"stream":"SLOW","seq":1}');
     await subscriber.flush();
@@ -168,18 +192,20 @@ describe('publishing events', () => {
     const large = { ...event, metadata: { text: 'x'.repeat(2 ** 20) } };
     expect(await publisher.publish('acme', [large])).toMatchObject({
       stored: false,
-      reason: expect.stringMatching(/refused an event/),
+      reason: expect.stringMatching(/max_payload/),
     });
     const manager = await nats.jetstreamManager();
     await manager.streams.delete('EVENTS');
     expect(await publisher.publish('acme', [event])).toEqual({
       stored: false,
       reason: expect.stringMatching(/^no stream takes the events: theirs was deleted/),
+      isTooLarge: false,
     });
     await nats.close();
     expect(await publisher.publish('acme', [event])).toEqual({
       stored: false,
       reason: expect.stringMatching(/closed/),
+      isTooLarge: false,
     });
   });
 });

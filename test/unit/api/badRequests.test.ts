@@ -157,6 +157,39 @@ describe('a new sequence with a bad field is a 400 that names it', () => {
   });
 });
 
+describe('what the server sets', () => {
+  const fields = ['id', 'version', 'created_at', 'updated_at', 'webhook_secret'];
+
+  it.each(fields)('%s is refused as such, in a new sequence and in a change', async (field) => {
+    const { call, create } = startApi();
+    const { id } = await create();
+    const message = 'is set by the server and cannot be sent';
+    const created = await call('POST', '/sequences', { body: { ...MINIMAL_SEQUENCE, [field]: 'x' } });
+    expect([created.status, [...errorsOf(created)]]).toEqual([400, [[field, message]]]);
+    const changed = await call('PATCH', `/sequences/${id}`, { body: { [field]: 'x' } });
+    expect([changed.status, [...errorsOf(changed)]]).toEqual([400, [[field, message]]]);
+  });
+});
+
+describe('a list of excluded types without any', () => {
+  it('is the same as none', async () => {
+    const { call, create } = startApi();
+    const { id, exclude } = await create({ exclude: [] });
+    expect(exclude).toBeNull();
+    await call('PATCH', `/sequences/${id}`, { body: { exclude: ['x'] } });
+    expect((await call('PATCH', `/sequences/${id}`, { body: { exclude: [] } })).json.exclude).toBeNull();
+  });
+});
+
+describe('a text that is too long', () => {
+  it('is measured in characters and in bytes', async () => {
+    const { call } = startApi();
+    const body = { ...MINIMAL_SEQUENCE, name: '😀'.repeat(201) };
+    const message = errorsOf(await call('POST', '/sequences', { body })).get('name');
+    expect(message).toMatch(/^must be a string of 1 to 200 characters.*… \(201 characters, 804 bytes\)$/);
+  });
+});
+
 describe('what is just within the limits is accepted', () => {
   it.each([
     ['name', '😀'.repeat(200)],

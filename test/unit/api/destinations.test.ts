@@ -24,6 +24,8 @@ const SHOWN_EMAIL = {
   breaker: { state: 'closed', failures_in_a_row: 0, until: null },
 };
 
+const COUNTS = { waiting: 12, held: 3 };
+
 function apiWithDestinations() {
   const api = startApi();
   api.world.destinations = [EMAIL, WEBHOOK, aDestination({ ou: 'two', id: 'dst-3' })];
@@ -65,8 +67,7 @@ describe('GET /destinations/{id}', () => {
     const { call } = apiWithDestinations();
     expect((await call('GET', '/destinations/dst-1')).json).toEqual({
       ...SHOWN_WEBHOOK,
-      waiting: 12,
-      held: 3,
+      ...COUNTS,
     });
     expect((await call('GET', '/destinations/dst-9')).status).toBe(404);
   });
@@ -80,7 +81,7 @@ describe('pausing a destination', () => {
     const paused = await call('POST', '/destinations/dst-2/pause', { body: { reason: 'new server' } });
     expect([paused.status, paused.json]).toEqual([
       200,
-      { ...SHOWN_EMAIL, paused: { since, reason: 'new server' } },
+      { ...SHOWN_EMAIL, ...COUNTS, paused: { since, reason: 'new server' } },
     ]);
     for (const options of [{}, { body: {} }, { body: { reason: null } }]) {
       const answer = await call('POST', '/destinations/dst-2/pause', options);
@@ -91,7 +92,7 @@ describe('pausing a destination', () => {
   it('ends with resume', async () => {
     const { call, world } = apiWithDestinations();
     const resumed = await call('POST', '/destinations/dst-1/resume');
-    expect([resumed.status, resumed.json]).toEqual([200, { ...SHOWN_WEBHOOK, paused: null }]);
+    expect([resumed.status, resumed.json]).toEqual([200, { ...SHOWN_WEBHOOK, ...COUNTS, paused: null }]);
     expect(world.destinations.map(({ pause }) => pause)).toEqual([null, null, null]);
   });
 
@@ -126,7 +127,10 @@ describe.each(['PATCH', 'PUT'])('%s of a destination', (method) => {
     for (const rate of [1, 1_000_000, null]) {
       const body = { rate_per_second: rate };
       const answer = await call(method, '/destinations/dst-1', { body });
-      expect([answer.status, answer.json]).toEqual([200, { ...SHOWN_WEBHOOK, rate_per_second: rate }]);
+      expect([answer.status, answer.json]).toEqual([
+        200,
+        { ...SHOWN_WEBHOOK, ...COUNTS, rate_per_second: rate },
+      ]);
       expect(world.destinations[1]?.ratePerSecond).toBe(rate);
     }
   });

@@ -166,7 +166,7 @@ describe('a POST with an Idempotency-Key', () => {
     const { call } = startApi({
       publish: async (_ou, events) => {
         published.push(events.map(({ id }) => id));
-        return isUp ? { ok: true } : { ok: false, reason: 'half of it' };
+        return isUp ? { ok: true } : { ok: false, reason: 'half of it', isTooLarge: false };
       },
     });
     const event = { lead_id: 'l', event_type: 't' };

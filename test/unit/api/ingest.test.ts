@@ -181,6 +181,15 @@ describe('POST /ingest', () => {
     }
   });
 
+  it('answers 413 without Retry-After where the stream takes no event of that size', async () => {
+    const { call } = startApi();
+    const answer = await call('POST', '/ingest', { body: { ...EVENT, id: 'too-large' } });
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([413, null]);
+    expect(answer.json.detail).toMatch(
+      /not all stored: event too-large: no\. To send them again is of no use/,
+    );
+  });
+
   it('answers 503 with Retry-After while the stream does not store', async () => {
     const { call, world } = startApi();
     world.streamAvailable = false;

@@ -25,7 +25,7 @@ const WAITING: LeadStanding = {
 };
 const UNKNOWN: LeadStanding = { ...NOTHING_KNOWN, missing: ['view', 'buy'] };
 const NOTHING_HELD: LeadStanding = { ...UNKNOWN, newestMicros: at(1), nowMicros: at(2) };
-const horizon = (seconds: number) => ({ timeMicros: at(seconds), streamSequence: 3 });
+const horizon = (seconds: number) => ({ timeMicros: at(seconds), streamSequence: 3, eventId: 'e3' });
 const cooldown = { mode: 'cooldown', cooldown_seconds: 20 };
 
 /** What a lead is in, with which sequence, and what is said of it. */
@@ -62,19 +62,26 @@ const CASES: readonly (readonly [string, object, LeadStanding, readonly string[]
     'has no event for the first step, but for a later one',
     { ordered: true },
     { ...NOTHING_HELD, holdsAny: true },
-    ['No event fills the first step; it waits for view, then buy.'],
+    ['No held event fills the first step; it waits for view, then buy.'],
   ],
   [
     'has run out of its window',
     {},
-    { ...NOTHING_HELD, holdsAny: true, ranOut: event('view', 1, 1) },
+    {
+      ...NOTHING_HELD,
+      holdsAny: true,
+      hindrances: [{ kind: 'window', first: event('view', 1, 1), tooLate: null }],
+    },
     [`The window that began with view at ${shown(1)} has run out.`],
   ],
   [
     'used its events up',
     {},
     { ...NOTHING_HELD, holdsAny: true, horizon: horizon(9), lastFireMicros: at(9) },
-    [`Events up to ${shown(9)} were used by a completion.`],
+    [
+      `It fired at ${shown(9)}, completed by event e3; events up to that one are used up.`,
+      'No held event after it fills a step; it waits for view, buy.',
+    ],
   ],
   [
     'fired once, and may not again',
@@ -112,9 +119,15 @@ const CASES: readonly (readonly [string, object, LeadStanding, readonly string[]
   [
     'had all steps filled before the sequence was there',
     {},
-    { ...WAITING, filled: [event('view', 1, 1), event('buy', 2, 2)], missing: [] },
+    {
+      ...WAITING,
+      filled: [event('view', 1, 1), event('buy', 2, 2)],
+      missing: [],
+      hindrances: [{ kind: 'completed', last: event('buy', 2, 2), isBeforeChange: true }],
+    },
     [
-      `All steps were filled before the sequence was created, changed or activated; it waits for another view or buy, until ${shown(31)}.`,
+      `All steps are filled, but buy at ${shown(2)}, the last of them, came before the sequence was created, changed or activated.`,
+      `It waits for another view or buy, until ${shown(31)}.`,
     ],
   ],
 ];

@@ -145,6 +145,7 @@ describe('GET /deliveries', () => {
     const one = await call('GET', '/deliveries/dlv-1');
     expect(one.json).toEqual({
       ...shown,
+      attempt_count: 1,
       attempts: [
         {
           number: 1,

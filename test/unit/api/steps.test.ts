@@ -116,7 +116,11 @@ const BAD: readonly (readonly [object, string, string])[] = [
     'is not known here; known are event_type, any_of, where, count',
   ],
   [step({ any_of: ['x'] }), 'event_types[1].any_of', `must be ${DIFFERENT}; got a list of 1`],
-  [step({ any_of: ['x', 'x'] }), 'event_types[1].any_of', `must be ${DIFFERENT}; got a list of 2`],
+  [
+    step({ any_of: ['x', 'y', 'x'] }),
+    'event_types[1].any_of[2]',
+    'must be a type that does not stand in the list already; got "x"',
+  ],
   [step({ any_of: Array(21).fill('x') }), 'event_types[1].any_of', `must be ${DIFFERENT}; got a list of 21`],
   [
     step({ any_of: ['x', 7] }),
@@ -174,8 +178,12 @@ const BAD: readonly (readonly [object, string, string])[] = [
     'event_types[1].where.metadata.n.exists',
     'must be true, or left out, beside what only a field that is there can be; got false',
   ],
-  [{ exclude: [] }, 'exclude', 'must be a list of 1 to 20 different event types; got a list of 0'],
-  [{ exclude: ['x', 'x'] }, 'exclude', 'must be a list of 1 to 20 different event types; got a list of 2'],
+  [
+    { exclude: Array(21).fill('x') },
+    'exclude',
+    'must be a list of 0 to 20 different event types; got a list of 21',
+  ],
+  [{ exclude: ['x', 'x'] }, 'exclude[1]', 'must be a type that does not stand in the list already; got "x"'],
   [
     { exclude: ['x', { event_type: 'y' }] },
     'exclude[1]',

@@ -202,7 +202,7 @@ describe('a body that is no milestone trigger', () => {
       'window_seconds',
       /is not known here; known are name, score_threshold/,
     ],
-    [{ ...MINIMAL, id: 'trg-1' }, 'id', /is not known here/],
+    [{ ...MINIMAL, id: 'trg-1' }, 'id', /^is set by the server and cannot be sent$/],
   ])('%j is refused for its %s', async (body, path, message) => {
     const answer = await start().call('POST', '/triggers', { body });
     expect(answer.status).toBe(400);

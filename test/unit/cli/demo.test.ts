@@ -5,18 +5,19 @@ import { gzipSync } from 'node:zlib';
 import { createTransport } from 'nodemailer';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseDemoArguments, UsageError } from '../../../src/cli/demoArguments.ts';
+import { parseDemoArguments } from '../../../src/cli/demoArguments.ts';
 import { DEMO_SEQUENCES, demoEvents } from '../../../src/cli/demoFeed.ts';
 import { FileError, readLines, readSequences, tableOf } from '../../../src/cli/demoFile.ts';
 import { type Mailbox, type ReceivedEmail, startMailbox, subjectOf } from '../../../src/cli/demoMailbox.ts';
 import { type ReceivedFire, startReceiver, type WebhookReceiver } from '../../../src/cli/demoReceiver.ts';
 import { describeEmail, describeFire } from '../../../src/cli/demoRun.ts';
+import { UsageError } from '../../../src/cli/usage.ts';
 
 describe('the arguments of the demo', () => {
   it('mean made-up visitors until a signal when there are none', () => {
     expect(parseDemoArguments([])).toEqual({
       mode: 'visitors',
-      port: 0,
+      port: null,
       seconds: null,
       eventsPerSecond: 8,
     });
@@ -31,7 +32,7 @@ describe('the arguments of the demo', () => {
     });
     expect(parseDemoArguments(['--events', 'e.ndjson.gz', '--sequences', 's.json'])).toEqual({
       mode: 'file',
-      port: 0,
+      port: null,
       events: 'e.ndjson.gz',
       sequences: 's.json',
     });

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigError, describeConfig, loadConfig } from '../../../src/config/load.ts';
+import { ConfigError, describeConfig, givenKeys, loadConfig, warningsOf } from '../../../src/config/load.ts';
 import { keys } from '../../../src/config/schema.ts';
 import { parseDurationMs } from '../../../src/config/values.ts';
 
@@ -85,6 +85,15 @@ describe('where a value comes from', () => {
     expect(config).toMatchObject({ httpPort: 9_001, logLevel: 'debug', retryScheduleMs: [1_000, 2_000] });
   });
 
+  it('tells which keys are set, by a file or the environment', () => {
+    const CONFIG_FILE = fileWith({ HTTP_PORT: 8080 });
+    expect([...givenKeys({ CONFIG_FILE, DATA_DIR: 'here', LOG_LEVEL: '' })]).toEqual([
+      'HTTP_PORT',
+      'DATA_DIR',
+    ]);
+    expect(givenKeys({}).size).toBe(0);
+  });
+
   it('takes an empty variable as unset', () => {
     expect(load({ HTTP_PORT: '', CONFIG_FILE: '', LOG_LEVEL: ' ' })).toEqual(load({}));
   });
@@ -151,6 +160,9 @@ describe('a value that is not allowed', () => {
     ['EVENTS_STREAM', 'MY.EVENTS'],
     ['EVENTS_SUBJECT', 'events.*'],
     ['EVENTS_SUBJECT', 'my.events.>'],
+    ['EVENTS_SUBJECT', 'rejected.>'],
+    ['EVENTS_SUBJECT', '>'],
+    ['EVENTS_SUBJECT', '*.>'],
     ['EVENTS_MAX_AGE', 'long'],
     ['ALLOWED_LATENESS_SECONDS', '1d'],
     ['FUTURE_SKEW_SECONDS', '-5'],
@@ -224,6 +236,17 @@ describe('a value that is not allowed', () => {
     );
     const config = load({ SMTP_URL: 'smtp://localhost:25', EMAIL_FROM: 'Alerts <a@example.com>' });
     expect(config.emailFrom).toBe('Alerts <a@example.com>');
+  });
+});
+
+describe('what is allowed and unwise', () => {
+  it('is a short token, of which only the OU is named', () => {
+    const API_TOKENS = 'acme=hunter2,acme=hunter3,b=0123456789abcde,c=0123456789abcdef';
+    expect(warningsOf(load({ API_TOKENS }))).toEqual([
+      'a token of OU acme in API_TOKENS has fewer than 16 characters and may be guessed',
+      'a token of OU b in API_TOKENS has fewer than 16 characters and may be guessed',
+    ]);
+    expect(warningsOf(load({}))).toEqual([]);
   });
 });
 

@@ -102,7 +102,9 @@ describe('a census', () => {
     expect(finish(matcher, begin(matcher))).toEqual([1, 1, 0, 0]);
     expect(matcher.insight.leadStanding('ou', 'lead-0', 's')).toMatchObject({
       filled: [],
-      ranOut: { type: 'a', step: 1, timeMicros: START_MICROS },
+      hindrances: [
+        { kind: 'window', first: { type: 'a', step: 1, timeMicros: START_MICROS }, tooLate: null },
+      ],
       untilMicros: null,
     });
   });

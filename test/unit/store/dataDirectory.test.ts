@@ -16,11 +16,29 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
+function fileIn(path: string): string {
+  const file = join(path, 'file');
+  writeFileSync(file, '');
+  return file;
+}
+
 describe('the lock of a data directory', () => {
   it('refuses a directory that a living process works on, and names the process', () => {
     const otherPid = process.ppid;
     writeFileSync(join(directory, 'program.lock'), `${otherPid} ${startTimeOf(otherPid)}`);
     expect(() => lockDataDirectory(directory)).toThrow(`DATA_DIR is in use: process ${otherPid}`);
+  });
+
+  it.each([
+    ['cannot be made', () => '/proc/no-such-place', 'ENOENT'],
+    ['cannot be written', () => '/proc', 'ENOENT'],
+    ['is a file', () => fileIn(directory), 'EEXIST'],
+    ['lies below a file', () => join(fileIn(directory), 'data'), 'ENOTDIR'],
+  ])('refuses in one line by name a directory that %s', (_, pathOf, code) => {
+    const path = pathOf();
+    expect(() => lockDataDirectory(path)).toThrow(
+      `DATA_DIR is "${path}", which cannot be used (${code}); allowed: a directory that can be created and written`,
+    );
   });
 
   it('takes over the lock of a process that is gone, or whose id another process has got', () => {
