@@ -110,9 +110,9 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
     catalog,
     store: states,
     commitFires: (entries, reach) => freshFires.commitFires(entries, reach),
-    storeRejected: (message, rejection) => {
+    storeRejected: async (message, rejection) => {
       if (core.room === null) throw new Error('the stream is not connected');
-      return core.room.rejected.store(message, rejection);
+      await core.room.rejected.store(message, rejection);
     },
     planDeliveries: (fire, trigger) =>
       planDeliveries(fire, trigger, {

@@ -222,17 +222,20 @@ export class Engine {
       this.lastMessage = message;
     }
     catalog.replayThrough(this.positionValue);
+    // The group itself is not kept until it is written: it may be large.
     const position = this.positionValue;
+    const count = messages.length;
     this.uncommitted.add({
-      messages: messages.length,
+      messages: count,
       sinceMs,
+      rejectedBytes: effects.rejectedBytes,
       fires: this.commit(effects.fires),
       rejections: Promise.all(
         effects.rejections.map(([message, rejection]) => storeRejected(message, rejection)),
       ),
       onWritten: () => {
         this.committedPositionValue = position;
-        metrics.onGroup(effects.counts, messages.length, (this.clock.nowMs() - sinceMs) / 1000);
+        metrics.onGroup(effects.counts, count, (this.clock.nowMs() - sinceMs) / 1000);
       },
     });
   }
@@ -257,12 +260,12 @@ export class Engine {
     this.checkpointed = position;
   }
 
-  /** Stops the timer and writes a last checkpoint. The feed must have ended before. */
+  /** Stops the timer and writes a last checkpoint. The feed must have ended before. Rejects after a failure. */
   async drain(): Promise<void> {
     this.stopTimer();
     this.options.catalog.close();
-    await this.committed().catch(() => undefined);
-    if (this.stream === null || this.turnstile.failure !== null) return;
+    await this.committed();
+    if (this.stream === null) return;
     await this.checkpoint();
     // One that was under way may have begun before the last group.
     if (this.checkpointed !== this.positionValue) await this.checkpoint();

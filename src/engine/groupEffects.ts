@@ -29,10 +29,18 @@ export class GroupEffects {
     this.planDeliveries = sources.planDeliveries;
   }
 
+  /** Bytes of the messages that were rejected. */
+  get rejectedBytes(): number {
+    return this.rejections.reduce((sum, [{ data }]) => sum + data.length, 0);
+  }
+
+  /** The bytes are copied: those of the message may lie among those of a thousand others. */
   addRejection(message: FeedMessage, rejection: Rejection): void {
+    const { streamSequence, arrivalMicros, ou, subject, data, decoded } = message;
     const { rejected } = this.counts;
     rejected[rejection.reason] = (rejected[rejection.reason] ?? 0) + 1;
-    this.rejections.push([message, rejection]);
+    const kept = { streamSequence, arrivalMicros, ou, subject, data: Uint8Array.from(data), decoded };
+    this.rejections.push([kept, rejection]);
   }
 
   /** Adds what came of an event that was applied, by the triggers as they are in force at it. */

@@ -7,12 +7,16 @@ export interface AppliedGroup {
   readonly fires: Promise<unknown>;
   /** On their way to another stream, in no order. */
   readonly rejections: Promise<unknown>;
+  /** Bytes of the messages that were rejected, which are kept until they are stored. */
+  readonly rejectedBytes: number;
   /** Called once all of it is written, and all of the groups before. */
   readonly onWritten: () => void;
 }
 
 /** Messages whose effects may be on their way to the disk while further ones are applied. */
 const MESSAGES_MAX = 8_000;
+/** The same for the bytes of rejected messages. */
+const REJECTED_BYTES_MAX = 16 * 2 ** 20;
 
 /**
  * The groups that are applied and not written yet. They are written while later ones are applied, because to wait for
@@ -29,6 +33,7 @@ export class Uncommitted {
     written: Promise<void>;
   }[] = [];
   private messages = 0;
+  private rejectedBytes = 0;
   private last: Promise<unknown> = Promise.resolve();
   private lastRejections: Promise<unknown> = Promise.resolve();
 
@@ -41,23 +46,28 @@ export class Uncommitted {
     return this.waiting[0]?.sinceMs ?? null;
   }
 
-  add({ messages, sinceMs, fires, rejections, onWritten }: AppliedGroup): void {
+  add({ messages, sinceMs, fires, rejections, rejectedBytes, onWritten }: AppliedGroup): void {
     const written = Promise.all([this.last, fires, rejections]).then(() => {
       this.waiting.shift();
       this.messages -= messages;
+      this.rejectedBytes -= rejectedBytes;
       onWritten();
     });
     written.catch(this.onFailure);
     this.waiting.push({ messages, sinceMs, written });
     this.messages += messages;
+    this.rejectedBytes += rejectedBytes;
     this.last = written;
-    this.lastRejections = Promise.all([this.lastRejections, rejections]);
+    // Its value must not hold on to that of the one before.
+    this.lastRejections = Promise.all([this.lastRejections, rejections]).then(() => undefined);
     this.lastRejections.catch(() => undefined);
   }
 
   /** Resolves when another group may be applied. Rejects after a write that cannot be made. */
   async room(): Promise<void> {
-    while (this.messages > MESSAGES_MAX) await this.waiting[0]!.written;
+    while (this.messages > MESSAGES_MAX || this.rejectedBytes > REJECTED_BYTES_MAX) {
+      await this.waiting[0]!.written;
+    }
   }
 
   /** Resolves when all that was applied so far is written. Rejects after a write that cannot be made. */

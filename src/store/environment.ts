@@ -4,7 +4,7 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import { Packr } from 'msgpackr';
 import { freeBytes, makeDirectory, ROOM_BYTES_MIN } from './dataDirectory.ts';
 import { checkStoreFile, checkStoreHeader } from './fileCheck.ts';
-import { WriteQueue } from './writeQueue.ts';
+import { type WriteOptions, WriteQueue } from './writeQueue.ts';
 
 /**
  * Address space to reserve. Beyond it the library grows the map by itself, which leaves stale mappings behind
@@ -29,7 +29,7 @@ export interface Environment {
    */
   bytesTable(name: string): BytesTable;
   /** The way to write: in order, each step whole or not at all. Resolves when committed; see WriteQueue. */
-  write<T>(step: () => T): Promise<T>;
+  write<T>(step: () => T, options?: WriteOptions): Promise<T>;
   /** Resolves when every write committed so far is on disk, not merely visible. */
   flushed(): Promise<void>;
   /** Why writes wait, in a sentence; null while they do not. */
@@ -61,7 +61,7 @@ export function openEnvironment(dataDir: string, onTrouble?: (trouble: string | 
   const queue = new WriteQueue(root, path, onTrouble);
   return {
     root,
-    write: (step) => queue.write(step),
+    write: (step, options) => queue.write(step, options),
     flushed: () => queue.flushed(),
     trouble: () => queue.trouble,
     failed: queue.failed,

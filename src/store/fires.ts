@@ -57,10 +57,15 @@ export class FireStore {
    * into the stream the messages go that led to them.
    */
   commitFires(entries: readonly FireEntry[], reach: Reach | null = null): FireCommit {
-    const added = this.#environment.write(() => {
-      if (reach !== null) raiseHighWater(this.#meta, reach);
-      return this.#insertNew(entries);
-    });
+    // Lead states that contain the fire's messages may be asked for behind it.
+    const othersRestOnIt = reach !== null;
+    const added = this.#environment.write(
+      () => {
+        if (reach !== null) raiseHighWater(this.#meta, reach);
+        return this.#insertNew(entries);
+      },
+      { othersRestOnIt },
+    );
     const committed = added.then(() => undefined);
     const flushed = added.then(async (deliveries) => {
       await this.#environment.flushed();

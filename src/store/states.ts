@@ -31,6 +31,9 @@ export interface SequenceKey {
   readonly id: string;
 }
 
+/** Changes and lead states: a checkpoint behind them speaks of them. */
+const OTHERS_REST_ON_IT = { othersRestOnIt: true };
+
 /**
  * What a restart needs: the checkpoint, the lead states, the triggers, and the changes of triggers since the
  * checkpoint. Sequences and milestone triggers share the tables: a row without a `kind` is a sequence.
@@ -143,7 +146,7 @@ export class StateStore {
       if (highWater !== null) raiseHighWater(this.meta, { position: change.position, stream: highWater });
       const changeVersion = backfill === undefined ? version : NEWER_ROW_VERSION;
       this.changes.put([CHANGE, ordinal], packRow(changeVersion, change));
-    });
+    }, OTHERS_REST_ON_IT);
     await this.environment.flushed();
   }
 
@@ -184,13 +187,13 @@ export class StateStore {
     await this.environment.write(() => {
       raiseHighWater(this.meta, reach);
       for (const { ou, leadId, state } of rows) this.leads.put(leadKey(ou, leadId), asBuffer(state));
-    });
+    }, OTHERS_REST_ON_IT);
   }
 
   async removeLeads(keys: readonly { readonly ou: OuId; readonly leadId: LeadId }[]): Promise<void> {
     await this.environment.write(() => {
       for (const { ou, leadId } of keys) this.leads.remove(leadKey(ou, leadId));
-    });
+    }, OTHERS_REST_ON_IT);
   }
 
   /**

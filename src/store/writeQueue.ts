@@ -21,8 +21,17 @@ const GIVEN_UP_CODE = -30782;
 /** In a row; one that is given up more often has another reason. */
 const GIVEN_UP_MAX = 3;
 
+export interface WriteOptions {
+  /**
+   * What is asked for later is right only when this is on disk. Should the step throw, the store fails, and with it
+   * all that waits: taking back this step alone would let the others overtake it.
+   */
+  readonly othersRestOnIt?: boolean;
+}
+
 interface Request {
   readonly step: () => unknown;
+  readonly othersRestOnIt: boolean;
   /** What came of the step in the transaction under way. */
   outcome: { readonly value: unknown } | { readonly error: unknown };
   resolve(value: unknown): void;
@@ -33,8 +42,9 @@ interface Request {
  * Makes writes in the order in which they are asked for, each whole or not at all.
  *
  * Those that are asked for while a transaction is under way are the next transaction together, as many of them as
- * `TRANSACTION_MS_MAX` allows. A transaction that fails keeps its place: it is made again before anything that was asked for later, so that nothing is
- * ever on disk without what was asked for before it. LMDB itself would go on with the next one.
+ * `TRANSACTION_MS_MAX` allows. A transaction that fails keeps its place: it is made again before anything that was
+ * asked for later, so that nothing is ever on disk without what was asked for before it. LMDB itself would go on with
+ * the next one.
  */
 export class WriteQueue {
   readonly #root: RootDatabase;
@@ -80,11 +90,17 @@ export class WriteQueue {
    * @throws what the step throws, and then nothing of it is stored; Error when the store has failed, or was
    *   abandoned before it could be written
    */
-  write<T>(step: () => T): Promise<T> {
+  write<T>(step: () => T, { othersRestOnIt = false }: WriteOptions = {}): Promise<T> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     return new Promise<T>((resolve, reject) => {
       const outcome = { value: undefined };
-      this.#waiting.push({ step, outcome, resolve: resolve as Request['resolve'], reject });
+      this.#waiting.push({
+        step,
+        othersRestOnIt,
+        outcome,
+        resolve: resolve as Request['resolve'],
+        reject,
+      });
       if (!this.#running) void this.#run();
     });
   }
@@ -146,14 +162,14 @@ export class WriteQueue {
     return made;
   }
 
-  /** A step that throws takes back what it wrote; an error of LMDB is one of the whole transaction. */
+  /** A step that throws takes back what it wrote, or the whole transaction where others rest on it; so does an error of LMDB. */
   #make(request: Request): void {
     try {
       this.#root.childTransaction(() => {
         request.outcome = { value: request.step() };
       });
     } catch (error) {
-      if (codeOf(error) !== null) throw error;
+      if (request.othersRestOnIt || codeOf(error) !== null) throw error;
       request.outcome = { error };
     }
   }

@@ -8,7 +8,7 @@ import { compare, digestOf, inspectStream, type StreamFound } from './reconcile.
 import type { EventStreams } from './streams.ts';
 import { ouOfSubject } from './subject.ts';
 
-/** Takes messages in stream order; what it resolves for is done, and never handed on again by this feed. */
+/** Takes messages in stream order; what it resolves for is taken, and never handed on again by this feed. */
 export type GroupHandler = (group: readonly FeedMessage[]) => Promise<void>;
 
 /** Why a feed reads no more: it was stopped, or what it found is not the stream that it was reading. */
@@ -205,7 +205,7 @@ export class EventFeed {
       const taken = await consumer.take(messagesMax);
       if ('failure' in taken) return { kind: 'failed', reason: taken.failure };
       const arrived = this.#beyondCursor(taken);
-      // From here on: a lag of 0 says that everything was handled, also while the server is asked about gaps.
+      // From here on: a lag of 0 says that everything was taken, also while the server is asked about gaps.
       this.#inHand = arrived.length;
       try {
         const trouble = await this.#hand(arrived, handler);

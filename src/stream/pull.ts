@@ -70,9 +70,9 @@ interface Arrival {
   readonly data: Uint8Array;
 }
 
-/** Messages asked for and not yet handed on: twice a group, so that one arrives while another is committed. */
+/** Messages asked for and not yet handed on: twice a group, so that one arrives while another is handled. */
 const WINDOW_MESSAGES = 8_000;
-/** Buffered bytes above which nothing is asked for; a request that is under way may bring as much again. */
+/** Buffered bytes above which nothing is asked for; requests that are under way may bring as much again, or twice. */
 const WINDOW_BYTES = 16 * 2 ** 20;
 const EXPIRES_MS = 30_000;
 /** More than this within a heartbeat without a whole message is a part of one, and no answers to pings. */
@@ -92,7 +92,7 @@ const encoder = new TextEncoder();
  * arrives under the inbox, as a status code.
  *
  * What enters: messages in stream order, up to `WINDOW_MESSAGES`. What leaves: `take()`, what `read` made of
- * them as they arrived: that work fills the time in which the owner waits for a commit. A failure ends it
+ * them as they arrived: that work fills the time in which the owner waits. A failure ends it
  * for good, and the owner opens another. After a failure the buffer is dropped: the next consumer starts
  * behind what the owner has handled.
  */

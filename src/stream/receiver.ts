@@ -14,7 +14,7 @@ const END_MS_MAX = 1_000;
 /**
  * Receives messages in a thread of its own, over a connection of its own: taking them off the wire and checking them
  * takes longer than matching them, and there is a second processor. What comes from there is packed, so that this
- * thread makes nothing but the strings that it needs.
+ * thread only makes strings of the fields.
  *
  * What enters: consumers that are to be opened, one at a time. What leaves: consumers, as `PullConsumer` is one. Should
  * the thread end by itself its consumer fails, and the next one begins another thread.
@@ -25,6 +25,7 @@ export class ThreadedReceiver {
   readonly #entry: URL;
   #thread: Thread | undefined;
   #consumersOpened = 0;
+  #isClosed = false;
 
   /** @param entry the compiled thread, for callers that are not compiled themselves */
   constructor(connection: ReceiverConnection, logger: Logger, entry = ENTRY) {
@@ -35,6 +36,7 @@ export class ThreadedReceiver {
 
   /** Opens a consumer; what was left of the one before is dropped. Throws an Error in plain words when that fails. */
   async open(settings: PullSettings): Promise<FeedConsumer> {
+    if (this.#isClosed) throw new Error('the receiver is closed');
     if (this.#thread === undefined || this.#thread.hasEnded) {
       this.#thread = new Thread(this.#entry, this.#connection, this.#logger);
     }
@@ -45,6 +47,7 @@ export class ThreadedReceiver {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#thread?.end();
   }
 }
@@ -75,6 +78,7 @@ class Thread {
   }
 
   open(consumer: ThreadedConsumer, settings: PullSettings): void {
+    this.#consumer?.failed('replaced');
     this.#consumer = consumer;
     this.tell({ kind: 'open', consumer: consumer.number, settings });
   }

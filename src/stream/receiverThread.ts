@@ -128,7 +128,9 @@ const logger: Logger = {
 };
 
 let connection: Promise<StreamConnection> | undefined;
-let reading: { readonly number: number; readonly reading: Reading } | undefined;
+/** The consumer that was asked for last, and its reading once it is open. */
+let wanted = 0;
+let reading: Reading | undefined;
 
 parentPort?.on('message', (order: Order) => {
   switch (order.kind) {
@@ -150,6 +152,9 @@ parentPort?.on('message', (order: Order) => {
 });
 
 async function open(number: number, settings: PullSettings): Promise<void> {
+  wanted = number;
+  void reading?.close();
+  reading = undefined;
   try {
     const { nats, state } = await connected();
     // A request would wait for a server without an end.
@@ -157,7 +162,12 @@ async function open(number: number, settings: PullSettings): Promise<void> {
     const manager = await nats.jetstreamManager();
     const consumer = await PullConsumer.open(nats, manager, settings, (delivered) => delivered);
     const opened = new Reading(number, consumer);
-    reading = { number, reading: opened };
+    // Whoever asked may have given up meanwhile, and asked for another.
+    if (number !== wanted) {
+      await opened.close();
+      return;
+    }
+    reading = opened;
     await opened.run();
   } catch (error) {
     report({ kind: 'failed', consumer: number, reason: messageOf(error) });
@@ -175,23 +185,26 @@ function connected(): Promise<StreamConnection> {
 async function connect(): Promise<StreamConnection> {
   const opened = await openConnection({ ...(workerData as ReceiverConnection), attemptsMax: 1 }, logger);
   void follow(opened);
+  void opened.nats.closed().then(() => {
+    connection = undefined;
+  });
   return opened;
 }
 
 /** A new connection may be to another server, and what was on its way over the old one is lost. */
 async function follow({ nats }: StreamConnection): Promise<void> {
   for await (const { type } of nats.status()) {
-    if (type === Events.Disconnect) reading?.reading.fail('disconnected');
-    if (type === Events.Reconnect) reading?.reading.fail('reconnected');
+    if (type === Events.Disconnect) reading?.fail('disconnected');
+    if (type === Events.Reconnect) reading?.fail('reconnected');
   }
 }
 
 function find(number: number): Reading | undefined {
-  return reading?.number === number ? reading.reading : undefined;
+  return number === wanted ? reading : undefined;
 }
 
 async function end(): Promise<void> {
-  await reading?.reading.close();
+  await reading?.close();
   await connection?.then((opened) => opened.close()).catch(() => undefined);
   parentPort?.close();
 }

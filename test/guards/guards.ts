@@ -46,6 +46,14 @@ export const GUARDS: readonly Guard[] = [
   },
   {
     invariant: 1,
+    keeps: 'a fire that cannot be written keeps the states from being written that rest on it',
+    file: 'src/store/fires.ts',
+    line: 'const othersRestOnIt = reach !== null;',
+    without: 'const othersRestOnIt = false;',
+    heldBy: [STORED_FIRES],
+  },
+  {
+    invariant: 1,
     keeps: 'a mark of how far the store reaches is never lowered by a replay',
     file: 'src/store/highWater.ts',
     line: 'if (before !== null && before.position > reach.position && isNumberedAlike(before, reach)) return;',

@@ -557,7 +557,7 @@ describe('a checkpoint', () => {
     const committed = expect(program.engine.committed()).rejects.toThrow();
     const checkpoint = expect(program.engine.checkpoint()).rejects.toThrow();
     await Promise.all([committed, checkpoint]);
-    await program.engine.drain();
+    await expect(program.engine.drain()).rejects.toThrow('the stream is full');
     expect(store.checkpoint()).toBeNull();
     await expect(program.engine.process(unusable)).rejects.toThrow();
   });

@@ -121,6 +121,23 @@ describe('a write', () => {
     expect([...table.getKeys()]).toEqual(['first']);
   });
 
+  it('that others rest on and that throws fails the store, so that none of them overtakes it', async () => {
+    const [bad, behind] = [
+      environment.write(
+        () => {
+          void table.put(['bad'], SMALL);
+          throw new Error('a bad row');
+        },
+        { othersRestOnIt: true },
+      ),
+      environment.write(() => void table.put(['behind'], SMALL)),
+    ].map((written) => expect(written).rejects.toThrow('failed: a bad row'));
+    await Promise.all([bad, behind]);
+    await expect(environment.write(() => 1)).rejects.toThrow('failed: a bad row');
+    expect((await environment.failed).message).toContain('a bad row');
+    expect([...table.getKeys()]).toEqual([]);
+  });
+
   it('that meets a damaged store fails it for good, with all that waits', async () => {
     const damaged = environment.write(() => {
       throw Object.assign(new Error('MDB_CORRUPTED'), { code: -30796 });

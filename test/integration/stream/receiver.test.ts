@@ -114,6 +114,23 @@ describe('the receiving thread', () => {
     expect(taken).toEqual({ failure: expect.stringMatching(/^consumer_(not_found|deleted)$/) });
   });
 
+  it('drops a consumer that was asked for before another, however far its opening is', async () => {
+    const bodies = Array.from({ length: 20_000 }, (_, index) => event(index));
+    await publish(bodies);
+    const first = expect(receiver.open(PULL)).rejects.toThrow('replaced');
+    const consumer = await receiver.open(PULL);
+    await first;
+    const messages = await takeAll(consumer, bodies.length);
+    expect(messages.map(({ streamSequence }) => streamSequence)).toEqual(bodies.map((_, index) => index + 1));
+    const manager = await nats.jetstreamManager();
+    await waitFor('one consumer', async () => (await manager.consumers.list('EVENTS').next()).length === 1);
+  });
+
+  it('opens nothing once it is closed', async () => {
+    await receiver.close();
+    await expect(receiver.open(PULL)).rejects.toThrow('closed');
+  });
+
   it('refuses in words what cannot be opened', async () => {
     await expect(receiver.open({ ...PULL, stream: 'NONE' })).rejects.toThrow('stream not found');
     const elsewhere = new ThreadedReceiver({ url: 'nats://127.0.0.1:1', name: 'test' }, logger, ENTRY);

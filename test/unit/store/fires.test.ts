@@ -43,6 +43,11 @@ function dueRows() {
   return deliveries.due(deliveries.laneOf(aDelivery()), Number.MAX_SAFE_INTEGER, new Set(), 10).rows;
 }
 
+function reach(sequence: number) {
+  const stream = { name: 'EVENTS', created: 'then', sequence };
+  return { position: sequence, stream: { ...stream, messageArrivalMicros: null, messageDigest: null } };
+}
+
 describe('committing fires', () => {
   it('stores fire and deliveries together, and tells which deliveries are new', async () => {
     const { committed, flushed } = stores.fires.commitFires([entry('fire-1')]);
@@ -52,11 +57,25 @@ describe('committing fires', () => {
     expect(await flushed).toEqual(entry('fire-1').deliveries);
   });
 
+  it('that cannot be written fails the store before a lead state that was asked for behind it', async () => {
+    const states = new StateStore(stores.environment);
+    const fire = aFire({ id: 'fire-1' });
+    Object.defineProperty(fire, 'events', {
+      get: () => {
+        throw new Error('a defect');
+      },
+    });
+    const { committed, flushed } = stores.fires.commitFires([{ fire, deliveries: [] }], reach(1));
+    const rows = [{ ou: 'acme', leadId: 'ada', state: Uint8Array.of(1) }];
+    const failed = [committed, flushed, states.putLeads(rows, reach(1))].map((write) =>
+      expect(write).rejects.toThrow('a defect'),
+    );
+    await Promise.all(failed);
+    expect([...states.allLeads()]).toEqual([]);
+    expect(states.highWater()).toBeNull();
+  });
+
   it('notes with them how far into the stream they reach, which never goes back', async () => {
-    const reach = (sequence: number) => {
-      const stream = { name: 'EVENTS', created: 'then', sequence };
-      return { position: sequence, stream: { ...stream, messageArrivalMicros: null, messageDigest: null } };
-    };
     await stores.fires.commitFires([entry('fire-1')], reach(30)).flushed;
     await stores.fires.commitFires([entry('fire-2')], reach(25)).flushed;
     expect(new StateStore(stores.environment).highWater()).toEqual(reach(30));
