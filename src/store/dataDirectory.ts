@@ -46,10 +46,10 @@ export function lockDataDirectory(dataDir: string): () => void {
   try {
     return lock(dataDir);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const { code, message } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
     const allowed = 'allowed: a directory that can be created and written';
-    throw new Error(`DATA_DIR is ${JSON.stringify(dataDir)}, which cannot be used (${code}); ${allowed}`, {
+    throw new Error(`DATA_DIR is ${JSON.stringify(dataDir)}, which cannot be used (${message}); ${allowed}`, {
       cause: error,
     });
   }

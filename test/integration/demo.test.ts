@@ -4,8 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { ApiRefusal } from '../../src/cli/demoClient.ts';
-import { runDemo } from '../../src/cli/demoRun.ts';
+import { ApiRefusal, runDemo } from '../support/compiledDemo.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'demo-files-'));
 // The demo makes its data directory where the system keeps temporary files: here, so that none is overlooked.

@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
-import { runDemo } from '../../src/cli/demoRun.ts';
+import { runDemo } from '../support/compiledDemo.ts';
 import { startReceiver } from '../support/receivers.ts';
 
 describe('the demo', () => {
