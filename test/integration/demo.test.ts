@@ -4,7 +4,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { ApiRefusal, runDemo } from '../support/compiledDemo.ts';
+import { compiled } from '../support/compiled.ts';
+
+const { runDemo } = await compiled<typeof import('../../src/cli/demoRun.ts')>('cli/demoRun');
+const { ApiRefusal } = await compiled<typeof import('../../src/cli/demoClient.ts')>('cli/demoClient');
 
 const directory = mkdtempSync(join(tmpdir(), 'demo-files-'));
 // The demo makes its data directory where the system keeps temporary files: here, so that none is overlooked.

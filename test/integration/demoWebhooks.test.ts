@@ -1,7 +1,9 @@
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
-import { runDemo } from '../support/compiledDemo.ts';
+import { compiled } from '../support/compiled.ts';
 import { startReceiver } from '../support/receivers.ts';
+
+const { runDemo } = await compiled<typeof import('../../src/cli/demoRun.ts')>('cli/demoRun');
 
 describe('the demo', () => {
   it('sends webhooks that a receiver of somebody else verifies with the public library', {

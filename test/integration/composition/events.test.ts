@@ -1,13 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RetentionPolicy } from 'nats';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Core, loadCore } from '../../../src/composition/core.ts';
-import { openStream } from '../../../src/composition/events.ts';
-import { createSenders } from '../../../src/composition/senders.ts';
+import type { Core } from '../../../src/composition/core.ts';
 import { type Config, loadConfig } from '../../../src/config/load.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
+import { compiled } from '../../support/compiled.ts';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
 import { temporaryDataDir } from '../../support/program.ts';
+
+const { loadCore } = await compiled<typeof import('../../../src/composition/core.ts')>('composition/core');
+const { openStream } =
+  await compiled<typeof import('../../../src/composition/events.ts')>('composition/events');
+const { createSenders } =
+  await compiled<typeof import('../../../src/composition/senders.ts')>('composition/senders');
 
 let nats: TestServer;
 let dataDir: ReturnType<typeof temporaryDataDir>;
