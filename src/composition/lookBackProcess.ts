@@ -1,7 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { LookBackAnswer } from './lookBackChild.ts';
+import type { LookBackAnswer, LookBackOrder } from './lookBackChild.ts';
 import type { LookBackJob, LookBackResult } from './lookBackJob.ts';
+import { FeedActivity, NEWS_INTERVAL_MS } from './lookBackPace.ts';
 
 /** A process that was told to stop, or whose time is over, has this long for its answer. */
 const STOP_MS = 10_000;
@@ -9,11 +10,17 @@ const ENTRY = fileURLToPath(new URL('./lookBackChild.js', import.meta.url));
 
 /**
  * Runs a look-back in a process of its own: decoding a million events makes much garbage, and threads that collect it
- * for another thread of this process would take the processors from the feed. Resolves early, with what was read
- * until then, when `signal` aborts. Rejects with an Error in plain words when the stream cannot be read or the
- * process fails.
+ * for another thread of this process would take the processors from the feed. It is told all along whether the feed
+ * is busy, and rests for most of the time while it is. Resolves early, with what was read until then, when `signal`
+ * aborts. Rejects with an Error in plain words when the stream cannot be read or the process fails.
+ *
+ * @param position of the feed, which changes with each of its messages
  */
-export async function runInProcess(job: LookBackJob, signal: AbortSignal): Promise<LookBackResult> {
+export async function runInProcess(
+  job: LookBackJob,
+  position: () => number,
+  signal: AbortSignal,
+): Promise<LookBackResult> {
   const child = fork(ENTRY, [], {
     // Helpers of the collector are as important to the system as the thread that the events wait for.
     execArgv: ['--single-threaded-gc'],
@@ -22,6 +29,12 @@ export async function runInProcess(job: LookBackJob, signal: AbortSignal): Promi
   });
   const stop = (): void => tell(child, 'stop');
   tell(child, job);
+  const activity = new FeedActivity(position());
+  const tellNews = (): void => {
+    tell(child, activity.isBusy(position(), performance.now()) ? 'busy' : 'idle');
+  };
+  tellNews();
+  const news = setInterval(tellNews, NEWS_INTERVAL_MS);
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop, { once: true });
   const overdue = setTimeout(() => child.kill('SIGKILL'), job.timeLimitMs + STOP_MS);
@@ -31,12 +44,13 @@ export async function runInProcess(job: LookBackJob, signal: AbortSignal): Promi
     return answer.result;
   } finally {
     clearTimeout(overdue);
+    clearInterval(news);
     signal.removeEventListener('abort', stop);
   }
 }
 
 /** One that is gone hears nothing, and its exit is told apart. */
-function tell(child: ChildProcess, message: LookBackJob | 'stop'): void {
+function tell(child: ChildProcess, message: LookBackJob | LookBackOrder): void {
   if (child.connected) child.send(message, () => undefined);
 }
 

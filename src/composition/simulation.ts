@@ -30,7 +30,7 @@ export function simulationPort(config: Config, core: Core): SimulationPort {
     { days, timeLimitSeconds }: { readonly days: number; readonly timeLimitSeconds: number },
     signal: AbortSignal,
   ): Promise<SimulateResult> => {
-    const { room, abort, log } = core;
+    const { room, engine, abort, log } = core;
     if (room === null) return { ok: false, reason: 'The stream is not connected.' };
     if (isLookingBack) return { ok: false, reason: 'Another look-back is under way; try again shortly.' };
     isLookingBack = true;
@@ -42,7 +42,8 @@ export function simulationPort(config: Config, core: Core): SimulationPort {
         setup: setupOf(sequence),
         timeLimitMs: timeLimitSeconds * 1000,
       };
-      const { outcome, ...end } = await runInProcess(job, AbortSignal.any([signal, abort.signal]));
+      const ended = AbortSignal.any([signal, abort.signal]);
+      const { outcome, restedMs, ...end } = await runInProcess(job, () => engine.position, ended);
       log.info(
         {
           ou: sequence.ou,
@@ -51,6 +52,7 @@ export function simulationPort(config: Config, core: Core): SimulationPort {
           isComplete: end.isComplete,
           isAbandoned: signal.aborted,
           milliseconds: Math.round(performance.now() - startedMs),
+          restedMs: Math.round(restedMs),
         },
         'a look-back ended',
       );

@@ -28,8 +28,8 @@ export interface LookBackEnd {
   readonly fraction: number;
 }
 
-/** Takes messages in stream order. */
-export type TakeMessages = (messages: readonly FeedMessage[]) => void;
+/** Takes messages in stream order, and the next ones when it resolves. */
+export type TakeMessages = (messages: readonly FeedMessage[]) => void | Promise<void>;
 
 /** The server sends as many in one go, and whoever publishes meanwhile waits. Larger windows are no faster. */
 const WINDOW_MESSAGES = 500;
@@ -115,7 +115,7 @@ class Reader {
       const merged = this.#merged();
       if (merged.length === 0) return { isComplete: true, fraction: 1 };
       this.#taken += merged.length;
-      take(merged);
+      await take(merged);
     }
     // More may have arrived since than there was.
     return { isComplete: false, fraction: Math.min(1, this.#taken / Math.max(1, this.#total)) };

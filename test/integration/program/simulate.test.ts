@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
 import {
@@ -256,6 +257,26 @@ describe('simulations and insight in the running program', () => {
       await asked;
       return program.log().includes('"isComplete":false,"isAbandoned":true');
     });
+  });
+
+  it('rests in a look-back while the feed is busy, and not while it is idle', async () => {
+    const rests = () => [...program.log().matchAll(/"restedMs":(\d+),"msg":"a look-back ended"/g)];
+    const restsIn = async (): Promise<number> => {
+      const before = rests().length;
+      await simulate({ lookback_days: 1, time_limit_seconds: 60 });
+      return Number(await waitFor('the line of its end', () => rests()[before]?.[1]));
+    };
+    // A machine with much else to do may keep the program from saying so once; not always.
+    await waitFor('a look-back without a rest', async () => (await restsIn()) === 0);
+    let isOver = false;
+    const busy = restsIn().finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      await publish([eventOf(778, 'view', 0)]);
+      await sleep(10);
+    }
+    expect(await busy).toBeGreaterThan(0);
   });
 
   it('answers that it could not be done when the process of a look-back is killed, and makes the next one', async () => {

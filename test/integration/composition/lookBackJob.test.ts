@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type LookBackJob, runLookBack } from '../../../src/composition/lookBackJob.ts';
+import { startNats, type TestServer } from '../../support/nats.ts';
+
+/** Enough for 120 groups, each with its rest. */
+const EVENTS = 60_000;
+
+describe('a look-back that rests', () => {
+  let server: TestServer;
+
+  beforeAll(async () => {
+    server = await startNats();
+    const client = await server.connect();
+    await (await client.jetstreamManager()).streams.add({ name: 'stored', subjects: ['stored.>'] });
+    for (let index = 0; index < EVENTS; index++) {
+      client.publish('stored.one', JSON.stringify({ id: `e${index}`, lead_id: 'l', event_type: 'view' }));
+    }
+    await client.flush();
+  });
+  afterAll(() => server.stop());
+
+  const jobOf = (timeLimitMs: number): LookBackJob => ({
+    source: {
+      connection: { url: server.url, name: 'look-back' },
+      stream: 'stored',
+      eventsSubject: 'stored.>',
+    },
+    range: { ou: 'one', sinceMs: 0 },
+    setup: {
+      definition: {
+        ou: 'one',
+        id: 'simulated',
+        eventTypes: ['view'],
+        windowMicros: 60e6,
+        ordered: true,
+        active: true,
+        refire: { mode: 'every' },
+        maxFireDelayMicros: null,
+        effectiveFrom: 0,
+      },
+      holdings: [],
+      limits: { allowedLatenessMicros: 86_400e6, futureSkewMicros: 300e6, heldEventsMax: 4_096 },
+    },
+    timeLimitMs,
+  });
+
+  it('reads all of it where time allows, and takes nothing while it rests', async () => {
+    let resting = 0;
+    let rests = 0;
+    const { isComplete, outcome, restedMs } = await runLookBack(
+      jobOf(60_000),
+      new AbortController().signal,
+      async () => {
+        expect(resting).toBe(0);
+        resting++;
+        rests++;
+        await sleep(1);
+        resting--;
+        return 3;
+      },
+    );
+    expect([isComplete, outcome.scannedEvents, outcome.fireCount]).toEqual([true, EVENTS, EVENTS]);
+    expect(rests).toBeGreaterThanOrEqual(EVENTS / 500);
+    expect(restedMs).toBe(3 * rests);
+  });
+});
