@@ -42,8 +42,11 @@ export async function runLookBack(
     for (const { decoded } of messages) simulation.apply(decoded);
     restedMs += await rest();
   };
-  const ended = AbortSignal.any([signal, AbortSignal.timeout(job.timeLimitMs)]);
-  const end = await lookBack(job.source, job.range, take, ended, SILENT);
+  // Not `AbortSignal.timeout`: within `any` nothing holds it, and once collected as garbage it never fires.
+  const timeUp = new AbortController();
+  const timer = setTimeout(() => timeUp.abort(), job.timeLimitMs);
+  const ended = AbortSignal.any([signal, timeUp.signal]);
+  const end = await lookBack(job.source, job.range, take, ended, SILENT).finally(() => clearTimeout(timer));
   const range =
     first === undefined || last === undefined
       ? null

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type LookBackJob, runLookBack } from '../../../src/composition/lookBackJob.ts';
 import { startNats, type TestServer } from '../../support/nats.ts';
@@ -63,5 +65,23 @@ describe('a look-back that rests', () => {
     expect([isComplete, outcome.scannedEvents, outcome.fireCount]).toEqual([true, EVENTS, EVENTS]);
     expect(rests).toBeGreaterThanOrEqual(EVENTS / 500);
     expect(restedMs).toBe(3 * rests);
+  });
+
+  it('says how much it read when its time is over, though garbage was collected meanwhile', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const { isComplete, fraction, outcome, range } = await runLookBack(
+      jobOf(1_000),
+      new AbortController().signal,
+      async () => {
+        collect();
+        await sleep(50);
+        return 50;
+      },
+    );
+    expect(isComplete).toBe(false);
+    expect(fraction).toBe(outcome.scannedEvents / EVENTS);
+    expect(fraction).toBeLessThan(1);
+    expect(range === null).toBe(fraction === 0);
   });
 });
