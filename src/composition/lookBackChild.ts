@@ -1,4 +1,3 @@
-import { constants, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LookBackJob, type LookBackResult, runLookBack } from './lookBackJob.ts';
 import { type FeedNews, Pace } from './lookBackPace.ts';
@@ -13,7 +12,6 @@ export type LookBackAnswer = { readonly result: LookBackResult } | { readonly fa
  * The entry of the process: it is told a job, answers once, and ends. Orders that follow tell it how busy the feed is,
  * or to stop early; when the one that asked is gone, nobody waits for an answer.
  */
-giveWay();
 const abort = new AbortController();
 const pace = new Pace(usedMs(), performance.now());
 process.once('disconnect', () => process.exit());
@@ -48,13 +46,4 @@ async function rest(): Promise<number> {
 function usedMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
-}
-
-/** Lets whoever waits for an event go first. */
-function giveWay(): void {
-  try {
-    setPriority(constants.priority.PRIORITY_LOW);
-  } catch {
-    // A sandbox that forbids it does not keep the look-back from being made.
-  }
 }

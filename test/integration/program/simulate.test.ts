@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
@@ -279,6 +280,17 @@ describe('simulations and insight in the running program', () => {
     expect(await busy).toBeGreaterThan(0);
   });
 
+  it('makes a look-back in a process whose threads all give way to others', async () => {
+    const asked = simulate({ lookback_days: 1 });
+    const nices = await waitFor('the threads of its process', () => {
+      const [found] = childrenOf(program).filter(({ command }) => command.includes('lookBackChild'));
+      const threads = found === undefined ? [] : nicesOf(found.pid);
+      return threads.length > 1 && threads;
+    });
+    expect(new Set(nices)).toEqual(new Set([constants.priority.PRIORITY_LOW]));
+    await asked;
+  });
+
   it('answers that it could not be done when the process of a look-back is killed, and makes the next one', async () => {
     const lookBacks = () => childrenOf(program).filter(({ command }) => command.includes('lookBackChild'));
     const post = () =>
@@ -318,6 +330,18 @@ describe('simulations and insight in the running program', () => {
     await waitFor('the look-back to end', async () => !existsSync(`/proc/${lookBack.pid}`));
   });
 });
+
+/** Of each thread of a process; none where it has ended. */
+function nicesOf(pid: number): number[] {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    const stats = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8'));
+    // The name of the thread, in brackets, may hold spaces; the 17th field behind it is the nice value.
+    return stats.map((stat) => Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]));
+  } catch {
+    return [];
+  }
+}
 
 /** The processes that the program has started and that live. */
 function childrenOf({ process: { pid: parent } }: RunningProgram): { pid: number; command: string }[] {
