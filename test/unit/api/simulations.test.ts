@@ -94,7 +94,7 @@ describe('a simulation', () => {
     await call('POST', `/sequences/${id}/simulate`, { body: { events: [EVENT, { ...EVENT, id: 'e2' }] } });
     expect(world.simulations.map(({ input }) => input)).toEqual([
       { kind: 'lead', leadId: 'a/b' },
-      { kind: 'look_back', days: 30, timeLimitSeconds: 15 },
+      { kind: 'look_back', days: 30, timeLimitSeconds: 30 },
       { kind: 'look_back', days: 1, timeLimitSeconds: 60 },
       {
         kind: 'events',
