@@ -35,7 +35,7 @@ export function limitsFor(attemptsMax: number, attemptsPerLaneMax: number): Outb
   };
 }
 
-export const DEFAULT_LIMITS = limitsFor(64, 8);
+export const DEFAULT_LIMITS = limitsFor(128, 16);
 
 export interface OutboxOptions {
   readonly queue: DeliveryQueue;

@@ -146,7 +146,7 @@ it('a delivered row is not held (and sent again) by a hold asked for in the same
 });
 
 it('what was delivered while its destination was paused and resumed is not sent twice', async () => {
-  // 8 attempts under way; the first asks for a pause, the others succeed a little later
+  // Several attempts under way; the first asks for a pause, the others succeed a little later
   let n = 0;
   answer = async () => {
     const k = n++;
