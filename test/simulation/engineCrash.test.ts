@@ -429,7 +429,8 @@ async function runWithoutCrash(script: readonly Step[]): Promise<Program> {
   return ended(program);
 }
 
-const RUNS = Number(process.env.RUNS ?? 5_000);
+/** Scripts, and half as many that look back; a long campaign sets it. */
+const RUNS = Number(process.env.RUNS ?? 2_000);
 
 /** Runs scripts with and without crashes, which must end alike, and says how much happened. */
 async function withAndWithoutCrashes(scripts: fc.Arbitrary<Step[]>, numRuns: number) {
@@ -488,15 +489,15 @@ async function withAndWithoutCrashes(scripts: fc.Arbitrary<Step[]>, numRuns: num
 describe('an engine that crashes', () => {
   it('ends with the fires, rejections and lead states of one that did not, wherever the crash cut its writes (R20)', async () => {
     const { crashes, fires, milestoneFires } = await withAndWithoutCrashes(script, RUNS);
-    expect(crashes).toBeGreaterThan(2_000);
-    expect(fires).toBeGreaterThan(8_000);
-    expect(milestoneFires).toBeGreaterThan(4_000);
+    expect(crashes).toBeGreaterThan(800);
+    expect(fires).toBeGreaterThan(3_200);
+    expect(milestoneFires).toBeGreaterThan(1_600);
   });
 
   it('ends with them also when the crash cuts a backfill that is read, written down or merged (R16, R20)', async () => {
     const { mergesCut, eventsAdded } = await withAndWithoutCrashes(backfilledScript, Math.ceil(RUNS / 2));
-    expect(mergesCut).toBeGreaterThan(100);
-    expect(eventsAdded).toBeGreaterThan(1_500);
+    expect(mergesCut).toBeGreaterThan(40);
+    expect(eventsAdded).toBeGreaterThan(600);
   });
 });
 
