@@ -1,9 +1,8 @@
-import { OperatingProcess } from '../operations.ts';
 import type { Row } from '../report.ts';
 import type { Backlog, Beginning } from './backlog.ts';
 import { round } from './statistics.ts';
 import { withDataDir } from './subject.ts';
-import type { SubjectOperations } from './subjectProcess.ts';
+import { type Subject, Subjects } from './subjects.ts';
 
 const ROWS = 1_000_000;
 /** What a long backlog is compared with. */
@@ -24,22 +23,24 @@ export async function backlogTables(scale: number): Promise<{ title: string; row
   const deliveries = Math.max(DELIVERIES_MIN, Math.round(DELIVERIES * scale));
   const spreads = new Set(DESTINATIONS.map((most) => Math.min(most, rows / ROWS_PER_DESTINATION_MIN)));
   const table: Row[] = [];
-  for (const destinations of spreads) {
-    const few = { rows: FEW_ROWS, destinations: Math.min(destinations, FEW_ROWS), deliveries };
-    const many = { rows, destinations, deliveries };
-    const withFew = await measure(few);
-    table.push(rowOf(few, withFew, withFew), rowOf(many, await measure(many), withFew));
-  }
+  await Subjects.use(scale, async (subjects) => {
+    for (const destinations of spreads) {
+      const few = { rows: FEW_ROWS, destinations: Math.min(destinations, FEW_ROWS), deliveries };
+      const many = { rows, destinations, deliveries };
+      const withFew = await measure(few, subjects);
+      table.push(rowOf(few, withFew, withFew), rowOf(many, await measure(many, subjects), withFew));
+    }
+  });
   return [
     { title: `a backlog of ${rows} due rows, beside one of ${FEW_ROWS}; nothing is sent`, rows: table },
   ];
 }
 
 /** Filled and measured by different processes, so that the memory of the one is not counted with the other. */
-async function measure(wanted: Wanted): Promise<Measured> {
+async function measure(wanted: Wanted, subjects: Subjects): Promise<Measured> {
   return withDataDir(async (dataDir) => {
-    const fillSeconds = await inProcess((subject) => subject.run('fill', { ...wanted, dataDir }));
-    const beginning = await inProcess(async (subject) => {
+    const fillSeconds = await subjects.measure((subject) => subject.run('fill', { ...wanted, dataDir }));
+    const beginning = await subjects.measure(async (subject) => {
       await warmUp(subject);
       return subject.run('begin', { ...wanted, dataDir });
     });
@@ -47,21 +48,12 @@ async function measure(wanted: Wanted): Promise<Measured> {
   });
 }
 
-async function warmUp(subject: OperatingProcess<SubjectOperations>): Promise<void> {
+async function warmUp(subject: Subject): Promise<void> {
   await withDataDir(async (dataDir) => {
     const backlog: Backlog = { dataDir, rows: FEW_ROWS, destinations: 10 };
     await subject.run('fill', backlog);
     await subject.run('begin', { ...backlog, deliveries: FEW_ROWS });
   });
-}
-
-async function inProcess<T>(work: (subject: OperatingProcess<SubjectOperations>) => Promise<T>): Promise<T> {
-  const subject = new OperatingProcess<SubjectOperations>('outbox/subjectProcess');
-  try {
-    return await work(subject);
-  } finally {
-    await subject.end();
-  }
 }
 
 function rowOf({ rows, destinations, deliveries }: Wanted, beginning: Measured, few: Measured): Row {

@@ -4,7 +4,7 @@ import type { Row } from '../report.ts';
 import type { Offer } from './isolation.ts';
 import type { ReceiverOperations } from './receiverProcess.ts';
 import { median, round } from './statistics.ts';
-import type { SubjectOperations } from './subjectProcess.ts';
+import { type Subject, Subjects } from './subjects.ts';
 
 const DESTINATIONS = 100;
 const PER_SECOND = 500;
@@ -45,11 +45,16 @@ export async function isolationTables(scale: number): Promise<{ title: string; r
   const rounds = scale <= SMALL_SCALE ? ROUNDS_OF_A_SMALL_RUN : ROUNDS;
   const burst = Math.max(BURST_MIN, Math.round(BURST * scale));
   const outcomes = new Map<Case, Outcome[]>(CASES.map((each) => [each, []]));
-  for (let turn = 0; turn < rounds; turn++) {
-    for (const each of turn % 2 === 0 ? CASES : CASES.toReversed()) {
-      outcomes.get(each)!.push(await measure(each, seconds, Math.round(each.burstShare * burst)));
+  await Subjects.use(scale, async (subjects) => {
+    for (let turn = 0; turn < rounds; turn++) {
+      for (const each of turn % 2 === 0 ? CASES : CASES.toReversed()) {
+        const burstOfCase = Math.round(each.burstShare * burst);
+        outcomes
+          .get(each)!
+          .push(await subjects.measure((subject) => measure(each, seconds, burstOfCase, subject)));
+      }
     }
-  }
+  });
   const base = outcomes.get(CASES[0]!)!;
   const rows = CASES.map((each) => rowOf(each, outcomes.get(each)!, base));
   const title =
@@ -58,9 +63,8 @@ export async function isolationTables(scale: number): Promise<{ title: string; r
   return [{ title, rows }];
 }
 
-async function measure(each: Case, seconds: number, burst: number): Promise<Outcome> {
+async function measure(each: Case, seconds: number, burst: number, subject: Subject): Promise<Outcome> {
   const receiver = new OperatingProcess<ReceiverOperations>('outbox/receiverProcess');
-  const subject = new OperatingProcess<SubjectOperations>('outbox/subjectProcess');
   try {
     const origins = await receiver.run('listen', { answering: 1, hanging: each.hanging + 1 });
     const urls = Array.from({ length: DESTINATIONS }, (_, index) => {
@@ -91,14 +95,14 @@ async function measure(each: Case, seconds: number, burst: number): Promise<Outc
     }
     return { latencies, offered: judged.length, arrived: latencies.count };
   } finally {
-    await Promise.all([subject.end(), receiver.end()]);
+    await receiver.end();
   }
 }
 
 /** The first run compiles the code; every one has a store of its own. */
 async function warmUp(
   wanted: Offer,
-  subject: OperatingProcess<SubjectOperations>,
+  subject: Subject,
   receiver: OperatingProcess<ReceiverOperations>,
 ): Promise<void> {
   const schedule = await subject.run('offer', { ...wanted, seconds: SECONDS_MIN, burstUrls: [] });

@@ -3,7 +3,7 @@ import { OperatingProcess } from '../operations.ts';
 import type { Row } from '../report.ts';
 import type { ReceiverOperations } from './receiverProcess.ts';
 import { median, round } from './statistics.ts';
-import type { SubjectOperations } from './subjectProcess.ts';
+import { Subjects } from './subjects.ts';
 import type { Load, OutboxRun, Run } from './throughput.ts';
 
 const DELIVERIES = 20_000;
@@ -43,15 +43,17 @@ export async function throughputTables(scale: number): Promise<{ title: string; 
   const rates: Row[] = [];
   const costs: Row[] = [];
   const stages: Row[] = [];
-  for (const target of TARGETS) {
-    const runs = await takeTurns(target, deliveries, rounds);
-    for (const subject of SUBJECTS) {
-      rates.push(rateRow(target, subject, runs, deliveries));
-      if (subject === 'outbox' || subject === 'steady')
-        costs.push(costRow(target, subject, runs, deliveries));
+  await Subjects.use(scale, async (subjects) => {
+    for (const target of TARGETS) {
+      const runs = await takeTurns(target, deliveries, rounds, subjects);
+      for (const subject of SUBJECTS) {
+        rates.push(rateRow(target, subject, runs, deliveries));
+        if (subject === 'outbox' || subject === 'steady')
+          costs.push(costRow(target, subject, runs, deliveries));
+      }
+      stages.push(stageRow(target, runs, deliveries));
     }
-    stages.push(stageRow(target, runs, deliveries));
-  }
+  });
   const title = `${deliveries} deliveries, ${rounds} rounds`;
   return [
     { title: `${title}: deliveries/s`, rows: rates },
@@ -63,37 +65,49 @@ export async function throughputTables(scale: number): Promise<{ title: string; 
 /** Where the main thread spends its time, for one destination and for 1,000. */
 export async function profileTables(scale: number): Promise<{ title: string; rows: Row[] }[]> {
   const deliveries = Math.max(DELIVERIES_MIN, Math.round(DELIVERIES * scale));
-  const tables = [];
-  for (const target of [TARGETS[0]!, TARGETS.at(-1)!]) {
-    const spots = await withReceiver(target, deliveries, (load) =>
-      withSubject((subject) => subject.run('profileOutbox', load)),
-    );
-    const perThousand = (ms: number) => round((ms / deliveries) * 1_000);
-    const rows = spots.slice(0, HOT_SPOTS_MAX).map(({ name, place, selfMs }) => ({
-      function: name,
-      place,
-      'self ms per 1,000': perThousand(selfMs),
-    }));
-    tables.push({ title: `${target.name}: functions by their own time, ${deliveries} deliveries`, rows });
-  }
+  const tables: { title: string; rows: Row[] }[] = [];
+  await Subjects.use(scale, async (subjects) => {
+    for (const target of [TARGETS[0]!, TARGETS.at(-1)!]) {
+      const spots = await withReceiver(target, deliveries, (load) =>
+        subjects.measure((subject) => subject.run('profileOutbox', load)),
+      );
+      const perThousand = (ms: number) => round((ms / deliveries) * 1_000);
+      const rows = spots.slice(0, HOT_SPOTS_MAX).map(({ name, place, selfMs }) => ({
+        function: name,
+        place,
+        'self ms per 1,000': perThousand(selfMs),
+      }));
+      tables.push({ title: `${target.name}: functions by their own time, ${deliveries} deliveries`, rows });
+    }
+  });
   return tables;
 }
 
 /** All subjects once a round, in every other round in reverse. */
-async function takeTurns(target: Target, deliveries: number, rounds: number): Promise<Runs> {
+async function takeTurns(
+  target: Target,
+  deliveries: number,
+  rounds: number,
+  subjects: Subjects,
+): Promise<Runs> {
   const runs: Runs = { bare: [], sender: [], outbox: [], steady: [] };
   await withReceiver(target, deliveries, async (load, receiver) => {
     for (let turn = 0; turn < rounds; turn++) {
       for (const subject of turn % 2 === 0 ? SUBJECTS : SUBJECTS.toReversed()) {
-        runs[subject].push(await measure(subject, load, receiver));
+        runs[subject].push(await measure(subject, load, receiver, subjects));
       }
     }
   });
   return runs;
 }
 
-async function measure(subject: Subject, load: Load, receiver: Receiver): Promise<Measured> {
-  return withSubject(async (process) => {
+async function measure(
+  subject: Subject,
+  load: Load,
+  receiver: Receiver,
+  subjects: Subjects,
+): Promise<Measured> {
+  return subjects.measure(async (process) => {
     const run = async (each: Load): Promise<Run | OutboxRun> => {
       if (subject === 'bare') return process.run('runBare', each);
       if (subject === 'sender') return process.run('runSender', each);
@@ -129,18 +143,6 @@ async function withReceiver<T>(
     return await work({ urls, deliveries, concurrency }, receiver);
   } finally {
     await receiver.end();
-  }
-}
-
-/** Each measurement has a process of its own, so that it does not inherit the heap of another. */
-async function withSubject<T>(
-  work: (subject: OperatingProcess<SubjectOperations>) => Promise<T>,
-): Promise<T> {
-  const subject = new OperatingProcess<SubjectOperations>('outbox/subjectProcess');
-  try {
-    return await work(subject);
-  } finally {
-    await subject.end();
   }
 }
 
