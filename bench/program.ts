@@ -8,6 +8,8 @@ const MAIN = resolve('dist/src/main.js');
 export const OPTIONS = ['--max-semi-space-size=64'];
 const TOKEN = 'bench-token';
 const START_MS_MAX = 60_000;
+/** Requests of `createAll` under way at once. */
+const CREATING_MAX = 50;
 /** Only the start of the output is of interest; later there is a line per delivery. */
 const OUTPUT_CHARACTERS_MAX = 100_000;
 
@@ -29,6 +31,8 @@ export interface RunningProgram {
   readonly startLog: readonly LogLine[];
   /** Posts to the API of OU `default`; throws when the answer is not 201. */
   create(path: string, body: object): Promise<void>;
+  /** The same for each of many, several at a time. */
+  createAll(path: string, bodies: readonly object[]): Promise<void>;
   /** Any call of the same API. */
   request(method: string, path: string, body?: object): Promise<Response>;
   /** As Ctrl-C does; resolves when the process is gone. */
@@ -88,6 +92,7 @@ export async function startProgram(
         spawnedAtMs,
         startLog: parseLines(output),
         create: (path, body) => create(`${url}${path}`, body),
+        createAll: (path, bodies) => createAll(`${url}${path}`, bodies),
         request: (method, path, body) => request(method, `${url}${path}`, body),
         stop: () => end('SIGTERM'),
         kill: () => end('SIGKILL'),
@@ -122,6 +127,12 @@ async function create(url: string, body: object): Promise<void> {
   // Read in any case, so that the connection is free for the next call.
   const text = await answer.text();
   if (answer.status !== 201) throw new Error(`${url} answered ${answer.status}: ${text}`);
+}
+
+async function createAll(url: string, bodies: readonly object[]): Promise<void> {
+  for (let from = 0; from < bodies.length; from += CREATING_MAX) {
+    await Promise.all(bodies.slice(from, from + CREATING_MAX).map((body) => create(url, body)));
+  }
 }
 
 function request(method: string, url: string, body?: object): Promise<Response> {

@@ -10,7 +10,7 @@ import type { BenchReport, Row } from '../report.ts';
 import type { FeedOperations } from './feedProcess.ts';
 import { closedLoop, type Operation, openLoop } from './load.ts';
 import { BASELINE, OTHER_TOKEN, operations, TOKEN } from './operations.ts';
-import { BATCH_EVENTS, SEQUENCES, sequenceOf } from './workload.ts';
+import { BATCH_EVENTS, SEQUENCES, SEQUENCES_MIN, sequenceOf } from './workload.ts';
 
 /** Of the feed that the program reads meanwhile. */
 const FEED_EVENTS_PER_SECOND = 20_000;
@@ -24,7 +24,7 @@ const LAG_SETTLE_MS_MAX = 60_000;
  * The HTTP API with 1,000 sequences, idle and while the program reads a feed of 20,000 events a second. The program,
  * its nats-server, the publisher and the client are processes of one machine.
  *
- * @param scale of the durations; 1 is ten seconds for each measurement.
+ * @param scale of the durations and the sequences; 1 is ten seconds for each measurement and 1,000 sequences.
  */
 export async function benchApi(scale: number): Promise<BenchReport> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sequence-triggers-bench-'));
@@ -35,7 +35,7 @@ export async function benchApi(scale: number): Promise<BenchReport> {
   const pool = new Pool(program.url, { connections: CONNECTIONS, pipelining: 1 });
   const feed = new OperatingProcess<FeedOperations>('api/feedProcess');
   try {
-    const asked = operations(await prepare(program));
+    const asked = operations(await prepare(program, scale));
     await table(pool, asked, WARMUP_SECONDS * scale);
     const idle = await table(pool, asked, SECONDS * scale);
     await settle(program);
@@ -63,11 +63,11 @@ export async function benchApi(scale: number): Promise<BenchReport> {
 }
 
 /** Makes the sequences, and the fires that the history lists. Gives the id of one sequence. */
-async function prepare(program: RunningProgram): Promise<string> {
+async function prepare(program: RunningProgram, scale: number): Promise<string> {
   const random = seededRandom(7);
-  for (let index = 1; index < SEQUENCES; index++) {
-    await program.create('/sequences', sequenceOf(`sequence ${index}`, random));
-  }
+  const count = Math.max(SEQUENCES_MIN, Math.round(SEQUENCES * scale));
+  const bodies = Array.from({ length: count - 1 }, (_, index) => sequenceOf(`sequence ${index + 1}`, random));
+  await program.createAll('/sequences', bodies);
   const fired = { name: 'fired', event_types: ['fires'], window_seconds: 60 };
   const answer = await program.request('POST', '/sequences', fired);
   const { id } = (await answer.json()) as { id: string };

@@ -3,6 +3,7 @@ const LEADS = 20_000;
 
 /** As many sequences as the list shows. */
 export const SEQUENCES = 1_000;
+export const SEQUENCES_MIN = 50;
 /** The most that the API takes in one request. */
 export const BATCH_EVENTS = 1_000;
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type NatsConnection } from 'nats';
-import { createSequences, publish, round, startReceiver } from '../fireLatency/index.ts';
+import { createSequences, publish, round, sequencesOf, startReceiver } from '../fireLatency/index.ts';
 import { type RunningProgram, startProgram } from '../program.ts';
 import type { BenchReport, Row } from '../report.ts';
 
@@ -30,7 +30,7 @@ interface BackfillView {
  * What a backfill of a million events costs the feed: from publishing to receiving the webhook, as in
  * `fireLatency`, without and while one is under way, in turns; and how long it takes.
  *
- * @param scale of the events and the durations; 1 is a million and ten seconds.
+ * @param scale of the events, the durations and the sequences; 1 is a million, ten seconds and a thousand.
  */
 export async function benchBackfill(scale: number): Promise<BenchReport> {
   const dueMsByLead = new Map<string, number>();
@@ -55,7 +55,8 @@ export async function benchBackfill(scale: number): Promise<BenchReport> {
     };
   };
   try {
-    await createSequences(program, `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`);
+    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
+    await createSequences(program, url, sequencesOf(scale));
     await publishPast(client, Math.round(EVENTS * scale));
     await until(() => isCaughtUp(program));
     await publish(client, RATES[0]!, WARMUP_SECONDS * scale, 'warm', () => undefined);

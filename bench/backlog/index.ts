@@ -16,10 +16,13 @@ const FIRES = 200_000;
 const DESTINATIONS = 200;
 const DESTINATIONS_MIN = 20;
 const CONCURRENCY = 64;
+/** Of an attempt. */
 const TIMEOUT_MS = 2_000;
+const TIMEOUT_MS_MIN = 500;
 /** From the last event applied until the receiver is brought up. */
 const OUTAGE_MS = 60_000;
-const OUTAGE_MS_MIN = 3_000;
+/** Longer than an attempt that hangs. */
+const OUTAGE_MS_MIN = 1_000;
 const RETRY_MS = 20_000;
 const RETRY_MS_MIN = 500;
 /** As many as the configuration allows: no delivery may be given up before the receiver is up. */
@@ -37,6 +40,7 @@ interface Setting {
   readonly fires: number;
   readonly destinations: number;
   readonly outageMs: number;
+  readonly timeoutMs: number;
   readonly retryMs: number;
   readonly sampleMs: number;
 }
@@ -46,13 +50,14 @@ interface Setting {
  * disk meanwhile, whether the feed goes on, and how the backlog drains once they are up. Program, nats-server
  * and receiver are on one machine; the receiver is in the process of the benchmark.
  *
- * @param scale of the fires, the destinations, the outage and the retry delay; 1 is 200,000 fires.
+ * @param scale of the fires, the destinations, the outage, the timeout and the retry delay; 1 is 200,000 fires.
  */
 export async function benchBacklog({ scale, only }: BenchOptions): Promise<BenchReport> {
   const setting: Setting = {
     fires: Math.ceil(FIRES * scale),
     destinations: Math.max(DESTINATIONS_MIN, Math.ceil(DESTINATIONS * scale)),
     outageMs: Math.max(OUTAGE_MS_MIN, OUTAGE_MS * scale),
+    timeoutMs: Math.max(TIMEOUT_MS_MIN, Math.round(TIMEOUT_MS * scale)),
     retryMs: Math.max(RETRY_MS_MIN, Math.round(RETRY_MS * scale)),
     sampleMs: Math.max(SAMPLE_MS_MIN, SAMPLE_MS * scale),
   };
@@ -82,7 +87,7 @@ async function measure(trouble: Trouble, setting: Setting) {
   const receiver = await TroubledReceiver.start(trouble);
   const program = await startProgram(dataDir, {
     WEBHOOK_CONCURRENCY: String(CONCURRENCY),
-    WEBHOOK_TIMEOUT_MS: String(TIMEOUT_MS),
+    WEBHOOK_TIMEOUT_MS: String(setting.timeoutMs),
     RETRY_SCHEDULE: ['0ms', ...Array.from({ length: ATTEMPTS - 1 }, () => `${setting.retryMs}ms`)].join(','),
   });
   try {
@@ -139,14 +144,13 @@ async function measure(trouble: Trouble, setting: Setting) {
 
 /** One for each destination, which each event of its type completes. */
 async function createSequences(program: RunningProgram, url: string, destinations: number): Promise<void> {
-  for (let index = 0; index < destinations; index++) {
-    await program.create('/sequences', {
-      name: `destination ${index}`,
-      event_types: [`type-${index}`],
-      window_seconds: 60,
-      webhook_url: `${url}/${index}`,
-    });
-  }
+  const bodies = Array.from({ length: destinations }, (_, index) => ({
+    name: `destination ${index}`,
+    event_types: [`type-${index}`],
+    window_seconds: 60,
+    webhook_url: `${url}/${index}`,
+  }));
+  await program.createAll('/sequences', bodies);
 }
 
 async function publish(program: RunningProgram, { fires, destinations }: Setting): Promise<void> {

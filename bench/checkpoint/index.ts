@@ -29,8 +29,6 @@ const NO_CHECKPOINTS_MS = 600_000;
 const RESTARTS = 3;
 /** While the leads are brought in, the program is at most so many messages behind. */
 const FILL_LAG_MAX = 200_000;
-/** Requests for new sequences under way at once. */
-const CREATING_MAX = 20;
 const MEBIBYTE = 2 ** 20;
 
 const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing };
@@ -133,11 +131,7 @@ async function measure(setting: Setting, sequences: number): Promise<BenchReport
 
 /** Creates the sequences and the leads. */
 async function fill(program: ObservedProgram, { workload, leads }: Setting, sequences: number): Promise<Row> {
-  const bodies = sequenceBodies(sequences);
-  for (let from = 0; from < bodies.length; from += CREATING_MAX) {
-    const some = bodies.slice(from, from + CREATING_MAX);
-    await Promise.all(some.map((body) => program.program.create('/sequences', body)));
-  }
+  await program.program.createAll('/sequences', sequenceBodies(sequences));
   program.beginObserving();
   const startedMs = performance.now();
   await workload.fill(EVENTS_PER_LEAD, () => program.untilPosition(workload.published - FILL_LAG_MAX));

@@ -16,6 +16,7 @@ const WARMUP_SECONDS = 2;
 const LEADS = 20_000;
 const TYPES = 200;
 const SEQUENCES = 1_000;
+const SEQUENCES_MIN = 50;
 /** One event in so many is the second step of a lead whose first step was published just before it. */
 const EVENTS_PER_FIRE = 50;
 const SETTLE_MS_MAX = 30_000;
@@ -26,30 +27,35 @@ const SETTLE_MS_MAX = 30_000;
  * wanted the completing event sent, so that a publisher that falls behind does not hide a delay (no
  * coordinated omission).
  *
- * @param scale of the duration; 1 is ten seconds for each rate.
+ * @param scale of the duration and the sequences; 1 is ten seconds for each rate and a thousand sequences.
  */
 export async function benchFireLatency(scale: number): Promise<BenchReport> {
   const rows: Row[] = [];
-  for (const rate of RATES) rows.push(await measure(rate, SECONDS * scale, WARMUP_SECONDS * scale));
+  for (const rate of RATES) rows.push(await measure(rate, scale));
   return {
     name: 'fireLatency',
     tables: [
-      { title: `publish to POST received, ms; ${SEQUENCES} sequences, checkpoints and flushes on`, rows },
+      {
+        title: `publish to POST received, ms; ${sequencesOf(scale)} sequences, checkpoints and flushes on`,
+        rows,
+      },
     ],
   };
 }
 
-async function measure(rate: number, seconds: number, warmupSeconds: number): Promise<Row> {
+async function measure(rate: number, scale: number): Promise<Row> {
   const dueMsByLead = new Map<string, number>();
   const histogram = createHistogram();
   const receiver = await startReceiver(dueMsByLead, histogram);
   const dataDir = mkdtempSync(join(tmpdir(), 'sequence-triggers-bench-'));
   const program = await startProgram(dataDir);
   try {
-    await createSequences(program, `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`);
+    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
+    await createSequences(program, url, sequencesOf(scale));
     const client = await connect({ servers: program.natsUrl });
-    await publish(client, rate, warmupSeconds, 'warm', () => undefined);
-    const fires = await publish(client, rate, seconds, 'lead', (lead, dueMs) => dueMsByLead.set(lead, dueMs));
+    await publish(client, rate, WARMUP_SECONDS * scale, 'warm', () => undefined);
+    const note = (lead: string, dueMs: number) => dueMsByLead.set(lead, dueMs);
+    const fires = await publish(client, rate, SECONDS * scale, 'lead', note);
     await client.drain();
     for (let waitedMs = 0; dueMsByLead.size > 0 && waitedMs < SETTLE_MS_MAX; waitedMs += 50) await sleep(50);
     if (dueMsByLead.size > 0) throw new Error(`${dueMsByLead.size} of ${fires} fires were not received`);
@@ -67,6 +73,11 @@ async function measure(rate: number, seconds: number, warmupSeconds: number): Pr
     receiver.close();
     rmSync(dataDir, { recursive: true });
   }
+}
+
+/** How many sequences there are at a scale. */
+export function sequencesOf(scale: number): number {
+  return Math.max(SEQUENCES_MIN, Math.round(SEQUENCES * scale));
 }
 
 /** Histograms hold integers: microseconds. */
@@ -97,10 +108,14 @@ export function startReceiver(
 }
 
 /** One sequence that the measured leads complete, and many beside it that the others' events walk through. */
-export async function createSequences(program: RunningProgram, webhookUrl: string): Promise<void> {
+export async function createSequences(
+  program: RunningProgram,
+  webhookUrl: string,
+  count: number,
+): Promise<void> {
   const random = seededRandom(7);
   const type = () => `type-${Math.floor(TYPES * random() ** 2)}`;
-  const bodies = Array.from({ length: SEQUENCES - 1 }, (_, index) => ({
+  const bodies = Array.from({ length: count - 1 }, (_, index) => ({
     name: `background ${index}`,
     event_types: [type(), type(), 'never'],
     window_seconds: 604_800,
@@ -113,7 +128,7 @@ export async function createSequences(program: RunningProgram, webhookUrl: strin
     ordered: true,
     webhook_url: webhookUrl,
   };
-  for (const body of [measured, ...bodies]) await program.create('/sequences', body);
+  await program.createAll('/sequences', [measured, ...bodies]);
 }
 
 /** Publishes at the rate and tells of each completing event when the schedule wanted it sent. Returns the fires. */

@@ -72,10 +72,12 @@ export async function benchSimulate(scale: number): Promise<BenchReport> {
 async function createSequences(program: RunningProgram, webhookUrl: string): Promise<void> {
   const common = { window_seconds: 604_800, ordered: true };
   const typesOf = (index: number) => [0, 7, 13].map((step) => `type-${(index * (step + 1)) % TYPES}`);
-  for (let index = 0; index < SEQUENCES - 1; index++) {
-    const event_types = [...typesOf(index), 'never'];
-    await program.create('/sequences', { ...common, name: `background ${index}`, event_types });
-  }
+  const background = Array.from({ length: SEQUENCES - 1 }, (_, index) => ({
+    ...common,
+    name: `background ${index}`,
+    event_types: [...typesOf(index), 'never'],
+  }));
+  await program.createAll('/sequences', background);
   const probe = { name: 'probe', event_types: ['probe'], window_seconds: 60, webhook_url: webhookUrl };
   await program.create('/sequences', probe);
 }

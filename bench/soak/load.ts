@@ -6,7 +6,6 @@ import { seededRandom } from '../random.ts';
 const TYPES = 100;
 const GOALS = 20;
 const BACKGROUND_SEQUENCES = 180;
-const CREATIONS_AT_ONCE = 50;
 /** One event in so many begins a goal, and the next completes it. */
 const EVENTS_PER_FIRE = 50;
 /** One message in so many cannot be used. */
@@ -55,11 +54,7 @@ export async function createSequences(program: RunningProgram, webhookUrl: strin
     window_seconds: 1 + (index % 10),
     ordered: index % 2 === 0,
   }));
-  const bodies = [...goals, ...background];
-  for (let from = 0; from < bodies.length; from += CREATIONS_AT_ONCE) {
-    const some = bodies.slice(from, from + CREATIONS_AT_ONCE);
-    await Promise.all(some.map((body) => program.create('/sequences', body)));
-  }
+  await program.createAll('/sequences', [...goals, ...background]);
 }
 
 /** Publishes events at the rate until `until()`; what falls behind the schedule is made up for. */
