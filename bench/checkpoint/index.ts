@@ -23,7 +23,7 @@ const CHECKPOINTS = 6;
 /** The first ones after the leads came are larger than those that the load makes. */
 const SETTLING_CHECKPOINTS = 4;
 const CHECKPOINT_INTERVAL_MS = 5_000;
-const CHECKPOINT_INTERVAL_MS_MIN = 250;
+const CHECKPOINT_INTERVAL_MS_MIN = 100;
 /** The longest interval that the configuration allows: longer than anything that is measured here. */
 const NO_CHECKPOINTS_MS = 600_000;
 const RESTARTS = 3;

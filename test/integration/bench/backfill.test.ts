@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { benchBackfill } from '../../../bench/backfill/index.ts';
 
+const EVENTS = 2_500;
+const EVENTS_AT_FULL_SCALE = 1_000_000;
+
 describe('the backfill benchmark', () => {
-  it('runs at a hundredth of its size, and every backfill is done', async () => {
-    const { tables } = await benchBackfill(0.01);
+  it('runs with 2,500 events, and every backfill is done', async () => {
+    const { tables } = await benchBackfill(EVENTS / EVENTS_AT_FULL_SCALE);
     const [latencies, backfills] = tables.map(({ rows }) => rows);
     expect(latencies!.map((row) => [row['events/s offered'], row.backfill])).toEqual(
       Array.from({ length: 2 }, () => [
@@ -14,6 +17,6 @@ describe('the backfill benchmark', () => {
       ]).flat(),
     );
     expect(backfills!.map(({ state }) => state)).toEqual(['done', 'done', 'done', 'done']);
-    expect(backfills![0]!.events_added).toBe(10_000);
+    expect(backfills![0]!.events_added).toBe(EVENTS);
   });
 });
