@@ -1,4 +1,4 @@
-import { DiscardPolicy, type Msg, type NatsConnection } from 'nats';
+import { DiscardPolicy, type NatsConnection } from 'nats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FeedMessage } from '../../../src/model/event.ts';
 import { EventPublisher } from '../../../src/stream/publish.ts';
@@ -116,64 +116,6 @@ describe('publishing events', () => {
     });
     expect(await publisher.publish('acme', [event('e4', 1)])).toEqual({ stored: true });
   });
-
-  it('gives up on a stream that acknowledges nothing, and is free for others then', async () => {
-    const manager = await nats.jetstreamManager();
-    await manager.streams.add({ name: 'MUTE', subjects: ['mute.>'], no_ack: true });
-    const mute = new EventPublisher(nats, 'mute.>');
-    const events = Array.from({ length: 300 }, (_, at) => ({ id: `e${at}`, leadId: 'l', eventType: 'a' }));
-    const unheard = { stored: false, reason: 'JetStream did not answer in time', isTooLarge: false };
-    expect(await mute.publish('acme', events)).toEqual(unheard);
-    await manager.streams.delete('MUTE');
-    await manager.streams.add({ name: 'MUTE', subjects: ['mute.>'] });
-    expect(await mute.publish('acme', events)).toEqual({ stored: true });
-  }, 30_000);
-
-  it('ends calls that wait for their turn when their time is over, without sending what nobody waits for', async () => {
-    const manager = await nats.jetstreamManager();
-    await manager.streams.add({ name: 'MUTE', subjects: ['mute.>'], no_ack: true });
-    const mute = new EventPublisher(nats, 'mute.>');
-    const calls = Array.from({ length: 600 }, (_, at) =>
-      mute.publish('acme', [{ id: `e${at}`, leadId: 'l', eventType: 'a' }]),
-    );
-    const unheard = { stored: false, reason: 'JetStream did not answer in time', isTooLarge: false };
-    expect(await Promise.all(calls)).toEqual(calls.map(() => unheard));
-    expect(await count('MUTE')).toBeLessThan(600);
-  }, 30_000);
-
-  it('gives a call that came later its own time, and answers it when that is over', async () => {
-    const manager = await nats.jetstreamManager();
-    await manager.streams.add({ name: 'MUTE', subjects: ['mute.>'], no_ack: true });
-    const mute = new EventPublisher(nats, 'mute.>');
-    const event = (id: string) => ({ id, leadId: 'l', eventType: 'a' });
-    const ended: string[] = [];
-    const ids = Array.from({ length: 1_000 }, (_, at) => `e${at}`);
-    const first = mute.publish('acme', ids.map(event)).then(() => ended.push('first'));
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    const second = mute.publish('acme', [event('late')]).then(() => ended.push('second'));
-    await first;
-    expect(ended).toEqual(['first']);
-    await second;
-  }, 30_000);
-
-  it('takes an answer that comes too late for nothing', async () => {
-    const heard: Msg[] = [];
-    const subscriber = await server.connect();
-    subscriber.subscribe('slow.>', { callback: (_error, message) => void heard.push(message) });
-    await subscriber.flush();
-    const publisher = new EventPublisher(nats, 'slow.>');
-    const events = Array.from({ length: 600 }, (_, at) => ({ id: `e${at}`, leadId: 'l', eventType: 'a' }));
-    const unheard = { stored: false, reason: 'JetStream did not answer in time', isTooLarge: false };
-    expect(await publisher.publish('acme', events)).toEqual(unheard);
-    for (const message of heard.splice(0)) message.respond('{"stream":"SLOW","seq":1}');
-    await subscriber.flush();
-    await nats.flush();
-    void publisher.publish('acme', events);
-    nats.publish('slow.end');
-    await waitFor('the messages sent', () => heard.at(-1)?.subject === 'slow.end');
-    // As many as may be under way at once.
-    expect(heard).toHaveLength(256 + 1);
-  }, 30_000);
 
   it('R13: stores a repeated event once, and equal ids of two leads or two OUs each', async () => {
     const publisher = new EventPublisher(nats, 'events.>');
