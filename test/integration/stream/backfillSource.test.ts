@@ -22,9 +22,9 @@ afterEach(() => server.stop());
 
 async function publish(ids: readonly (string | number)[], subject = 'events.one'): Promise<void> {
   const jetStream = nats.jetstream();
-  for (const id of ids) {
-    await jetStream.publish(subject, JSON.stringify({ id: `${id}`, lead_id: 'l', event_type: 'a' }));
-  }
+  const body = (id: string | number) => JSON.stringify({ id: `${id}`, lead_id: 'l', event_type: 'a' });
+  // One connection keeps the order in which they are sent.
+  await Promise.all(ids.map((id) => jetStream.publish(subject, body(id))));
 }
 
 function numbers(count: number, first = 1): number[] {
