@@ -1,7 +1,7 @@
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JetStreamManager, NatsConnection } from 'nats';
-import { startNats, type TestServer, type TestServerOptions, waitFor } from './nats.ts';
+import { startNats, type TestServer, type TestServerOptions, temporaryDirectory, waitFor } from './nats.ts';
 import {
   allFires,
   metricOf,
@@ -9,9 +9,26 @@ import {
   type RunningProgram,
   readinessOf,
   startProgram,
+  TOKEN,
   temporaryDataDir,
 } from './program.ts';
-import { type Receiver, startReceiver } from './receivers.ts';
+import { type ReceivedRequest, type Receiver, startReceiver } from './receivers.ts';
+
+/** How a stage stood when it was kept, for others that go on from there with copies of it. */
+export interface Past {
+  /** Copies of the stores of server and program. */
+  readonly serverStore: string;
+  readonly dataDir: string;
+  readonly sequenceId: string;
+  readonly requests: readonly ReceivedRequest[];
+}
+
+export interface StageOptions extends TestServerOptions {
+  /** One of the caller's, which outlives the stage; the sequence of a past names it. */
+  readonly receiver?: Receiver;
+  /** Where to go on from. */
+  readonly past?: Past;
+}
 
 /**
  * The whole program on a real server, with a sequence `first` → `second` whose fires go to a real receiver. Leads
@@ -24,6 +41,7 @@ export class Stage {
   readonly manager: JetStreamManager;
   readonly dataDir = temporaryDataDir();
   sequenceId = '';
+  readonly #options: StageOptions;
   #program: RunningProgram | undefined;
   #natsUrl: string;
 
@@ -32,7 +50,9 @@ export class Stage {
     receiver: Receiver,
     client: NatsConnection,
     manager: JetStreamManager,
+    options: StageOptions,
   ) {
+    this.#options = options;
     this.nats = nats;
     this.receiver = receiver;
     this.client = client;
@@ -40,10 +60,29 @@ export class Stage {
     this.#natsUrl = nats.url;
   }
 
-  static async open(options: TestServerOptions = {}): Promise<Stage> {
-    const nats = await startNats(options);
+  static async open(options: StageOptions = {}): Promise<Stage> {
+    const { past } = options;
+    const directory = await temporaryDirectory('stage');
+    if (past !== undefined) cpSync(past.serverStore, directory, { recursive: true });
+    const nats = await startNats({ ...options, directory });
     const client = await nats.connect();
-    return new Stage(nats, await startReceiver(), client, await client.jetstreamManager());
+    const receiver = options.receiver ?? (await startReceiver());
+    const stage = new Stage(nats, receiver, client, await client.jetstreamManager(), options);
+    if (past === undefined) return stage;
+    receiver.requests.splice(0, receiver.requests.length, ...past.requests);
+    cpSync(past.dataDir, stage.dataDir.path, { recursive: true });
+    stage.sequenceId = past.sequenceId;
+    return stage;
+  }
+
+  /** Keeps copies of how it stands; the program has to be stopped, and the server is when it resolves. */
+  async keepPast(directory: string): Promise<Past> {
+    await this.nats.kill('SIGTERM');
+    const serverStore = join(directory, 'server');
+    const dataDir = join(directory, 'data');
+    cpSync(this.nats.directory, serverStore, { recursive: true });
+    cpSync(this.dataDir.path, dataDir, { recursive: true });
+    return { serverStore, dataDir, sequenceId: this.sequenceId, requests: [...this.receiver.requests] };
   }
 
   get program(): RunningProgram {
@@ -94,6 +133,21 @@ export class Stage {
       await this.publish(lead, 'first');
       await this.publish(lead, 'second');
     }
+  }
+
+  /** Posts an event to the API, and gives back the answer whatever it is. */
+  async ingest(lead: string, type: string): Promise<{ readonly status: number; readonly text: string }> {
+    const answer = await fetch(`${this.program.url}/ingest`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ id: `${lead}-${type}`, lead_id: lead, event_type: type }),
+    });
+    return { status: answer.status, text: await answer.text() };
+  }
+
+  /** How many events the stream holds. */
+  async storedMessages(): Promise<number> {
+    return (await this.manager.streams.info('EVENTS')).state.messages;
   }
 
   /** Leads that fired, one entry for each fire, sorted. */
@@ -165,10 +219,12 @@ export class Stage {
   }
 
   async close(): Promise<void> {
-    await this.#program?.stop();
+    // A stop waits for requests on their way; tests that are about it stop the program themselves.
+    await this.#program?.kill();
     await this.nats.stop();
-    await this.receiver.close();
+    if (this.#options.receiver === undefined) await this.receiver.close();
     this.dataDir.remove();
+    rmSync(this.nats.directory, { recursive: true, force: true });
     for (const copy of this.#copies) rmSync(copy, { recursive: true, force: true });
   }
 }

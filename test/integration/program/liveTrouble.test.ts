@@ -2,8 +2,9 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type NatsError, nkeys } from 'nats';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { expectAllAppliedOnce } from '../../support/appliedOnce.ts';
 import { temporaryDirectory, waitFor } from '../../support/nats.ts';
-import { allFires, readinessOf, startProgram, TOKEN } from '../../support/program.ts';
+import { allFires, readinessOf, startProgram } from '../../support/program.ts';
 import { startProxy, type TestProxy } from '../../support/proxy.ts';
 import { Stage } from '../../support/stage.ts';
 
@@ -19,43 +20,18 @@ afterEach(async () => {
   proxy = undefined;
 });
 
-/** Status and text of the answer to an event that is posted. */
-async function ingest(lead: string, type: string) {
-  const answer = await fetch(`${stage.program.url}/ingest`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ id: `${lead}-${type}`, lead_id: lead, event_type: type }),
-  });
-  return { status: answer.status, text: await answer.text() };
-}
-
-async function storedMessages(): Promise<number> {
-  return (await stage.manager.streams.info('EVENTS')).state.messages;
-}
-
-/** Each lead fired once, each event was applied once, and it is the same process that does it all. */
-async function expectAllAppliedOnce(leads: readonly string[]): Promise<void> {
-  for (const lead of leads) await stage.waitForFire(lead);
-  expect(await stage.fired()).toEqual([...leads].sort());
-  await waitFor('the counts', async () => (await stage.applied('held')) >= 2 * leads.length);
-  expect(await stage.applied('held')).toBe(2 * leads.length);
-  expect(await stage.applied('duplicate')).toBe(0);
-  await stage.waitForFiresReceived(leads.length);
-  expect(stage.program.process.exitCode).toBeNull();
-}
-
 describe('a server that is not there', () => {
   it('at the start is waited for, and /readyz names it', async () => {
     stage = await Stage.open();
     await stage.nats.kill();
     await stage.start({}, { ready: false });
     await stage.waitForTrouble(/^cannot connect to NATS at 127\.0\.0\.1:\d+: .*CONNECTION_REFUSED/);
-    expect(await ingest('ada', 'first')).toMatchObject({ status: 503 });
+    expect(await stage.ingest('ada', 'first')).toMatchObject({ status: 503 });
     await stage.nats.start();
     await stage.waitForReadiness();
     await stage.createSequence();
     await stage.publishBoth('ada');
-    await expectAllAppliedOnce(['ada']);
+    await expectAllAppliedOnce(stage, ['ada']);
   });
 
   it('because it was killed is connected to again once it is back', async () => {
@@ -65,15 +41,15 @@ describe('a server that is not there', () => {
     await stage.publish('during', 'first');
     await stage.nats.kill();
     await stage.waitForTrouble(/^disconnected from NATS/);
-    const refused = await ingest('during', 'second');
+    const refused = await stage.ingest('during', 'second');
     expect(refused).toMatchObject({ status: 503 });
     expect(refused.text).toContain('disconnected from NATS');
     await stage.nats.start();
     await stage.waitForReadiness();
-    expect(await ingest('during', 'second')).toMatchObject({ status: 202 });
+    expect(await stage.ingest('during', 'second')).toMatchObject({ status: 202 });
     await stage.publishBoth('after');
-    await expectAllAppliedOnce(['before', 'during', 'after']);
-    expect(await storedMessages()).toBe(6);
+    await expectAllAppliedOnce(stage, ['before', 'during', 'after']);
+    expect(await stage.storedMessages()).toBe(6);
   });
 
   it('because the embedded one was killed is started again, and the feed goes on', async () => {
@@ -100,63 +76,6 @@ describe('a server that is not there', () => {
   });
 });
 
-describe('a connection that is half open', () => {
-  async function startBehindProxy(): Promise<TestProxy> {
-    stage = await Stage.open();
-    proxy = await startProxy(stage.nats.port);
-    stage.connectVia(`nats://127.0.0.1:${proxy.port}`);
-    await stage.start();
-    await stage.publishBoth('before');
-    await stage.waitForFire('before');
-    return proxy;
-  }
-
-  it('is given up without a word from anybody, and the next one serves while the old one stays silent', async () => {
-    const line = await startBehindProxy();
-    line.treatAll('swallow');
-    line.treatNew('forward');
-    await stage.publishBoth('during');
-    await stage.waitForFire('during');
-    expect(stage.program.log()).toContain('the NATS server has fallen silent');
-    await stage.publishBoth('after');
-    await expectAllAppliedOnce(['before', 'during', 'after']);
-  });
-
-  it('is named on /readyz while attempts to connect anew hang too, and replaced when they do not', async () => {
-    const line = await startBehindProxy();
-    line.treatAll('swallow');
-    await stage.publishBoth('during');
-    await stage.waitForTrouble(/^disconnected from NATS/);
-    expect(await ingest('refused', 'first')).toMatchObject({ status: 503 });
-    line.treatAll('forward');
-    await stage.waitForReadiness();
-    await stage.publishBoth('after');
-    await expectAllAppliedOnce(['before', 'during', 'after']);
-    expect(await storedMessages()).toBe(6);
-  });
-
-  it('is given up also where bytes wait in it that nobody takes, and attempts that were given up leave nothing open', async () => {
-    const line = await startBehindProxy();
-    line.treatAll('hold');
-    const event = (index: number) => ({ id: `${index}`, lead_id: 'big', event_type: 'big' });
-    const metadata = { text: 'x'.repeat(90_000) };
-    const posts = Array.from({ length: 200 }, (_, index) =>
-      stage.program.call('POST', '/ingest', { ...event(index), metadata }).catch(() => undefined),
-    );
-    await stage.publishBoth('during');
-    await stage.waitForTrouble(/^disconnected from NATS/);
-    await Promise.all(posts);
-    const attempts = line.linesEver;
-    await waitFor('attempts that get no greeting', () => line.linesEver >= attempts + 2);
-    line.treatAll('forward');
-    await stage.waitForReadiness();
-    await stage.publishBoth('after');
-    await expectAllAppliedOnce(['before', 'during', 'after']);
-    // One to receive events over, and one for all else.
-    await waitFor('two lines only', () => line.openLines === 2);
-  });
-});
-
 describe('a consumer that is deleted', () => {
   it('is created again, and no event is lost or taken twice', async () => {
     stage = await Stage.open();
@@ -168,7 +87,7 @@ describe('a consumer that is deleted', () => {
       stage.publishBoth('during'),
     ]);
     await stage.publishBoth('after');
-    await expectAllAppliedOnce(['before', 'during', 'after']);
+    await expectAllAppliedOnce(stage, ['before', 'during', 'after']);
     expect(stage.program.log()).toContain('consumer_deleted');
   });
 });
@@ -200,14 +119,14 @@ describe('credentials that are revoked', () => {
     await stage.nats.reload(users(tester));
     await stage.waitForTrouble(/^NATS refuses the credentials: AUTHORIZATION_VIOLATION$/);
     await stage.publishBoth('during');
-    expect(await ingest('refused', 'first')).toMatchObject({ status: 503 });
+    expect(await stage.ingest('refused', 'first')).toMatchObject({ status: 503 });
     // The client of NATS would give up after the second of these.
     await refusals(5);
     await stage.waitForTrouble(/^NATS refuses the credentials/);
     await stage.nats.reload(both);
     await stage.waitForReadiness();
     await stage.publishBoth('after');
-    await expectAllAppliedOnce(['before', 'during', 'after']);
+    await expectAllAppliedOnce(stage, ['before', 'during', 'after']);
     expect(stage.program.log()).not.toContain('secret@');
   });
 
@@ -247,7 +166,7 @@ describe('credentials that are revoked', () => {
       await store(second);
       await stage.waitForReadiness();
       await stage.publishBoth('after');
-      await expectAllAppliedOnce(['before', 'during', 'after']);
+      await expectAllAppliedOnce(stage, ['before', 'during', 'after']);
     } finally {
       await rm(directory, { recursive: true });
     }
@@ -287,12 +206,12 @@ describe('a server without room', () => {
 
     await stage.start({}, { ready: false });
     await stage.waitForTrouble(/1 rejected events wait to be stored in EVENTS_REJECTED: /);
-    const refused = await ingest('ada', 'second');
+    const refused = await stage.ingest('ada', 'second');
     expect(refused.status).toBe(503);
     expect(refused.text).toMatch(/JetStream refused an event: .*(insufficient|resource)/);
     await stage.manager.streams.delete('FILLER');
     await stage.waitForReadiness();
-    expect(await ingest('ada', 'second')).toMatchObject({ status: 202 });
+    expect(await stage.ingest('ada', 'second')).toMatchObject({ status: 202 });
     await stage.waitForFire('ada');
     const { total } = await stage.program.call<{ total: number }>('GET', '/rejected-events');
     expect(total).toBe(2);

@@ -1,9 +1,10 @@
 import { rmSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { waitFor } from '../../support/nats.ts';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { temporaryDirectory, waitFor } from '../../support/nats.ts';
 import { metricOf } from '../../support/program.ts';
-import { answerWith } from '../../support/receivers.ts';
-import { Stage } from '../../support/stage.ts';
+import { answerWith, type Receiver, startReceiver } from '../../support/receivers.ts';
+import { type Past, Stage } from '../../support/stage.ts';
 import { acceptAtRestart, expectGoingOn, expectHalt } from '../../support/streamVerdict.ts';
 
 const ACCEPT = { ON_STREAM_MISMATCH: 'accept' };
@@ -13,21 +14,43 @@ const NO_CHECKPOINT = { CHECKPOINT_INTERVAL_MS: '600000' };
 vi.setConfig({ testTimeout: 90_000 });
 
 let stage: Stage;
+let receiver: Receiver;
+let pasts: string;
+/** The program was started on a new stream, let a lead fire and another one begin, and was stopped: position 3. */
+let threeRead: Past;
+/** The same, but the server was restored from a copy that it had been made before message 3. */
+let twoLeft: Past;
 
-beforeEach(async () => {
-  stage = await Stage.open();
+// Most begin from one of these, each with copies of its own.
+beforeAll(async () => {
+  receiver = await startReceiver();
+  pasts = await temporaryDirectory('pasts');
+  await open();
+  await stage.start();
+  await stage.publishBoth('ada');
+  await stage.waitForFire('ada');
+  const copy = await keepServerCopy();
+  await stage.publish('bob', 'first');
+  await stage.waitForPosition(3);
+  await stage.waitForFiresReceived(1);
+  expect(await stage.program.stop()).toBe(0);
+  threeRead = await stage.keepPast(join(pasts, 'threeRead'));
+  copy();
+  twoLeft = await stage.keepPast(join(pasts, 'twoLeft'));
+  await stage.close();
 });
 
 afterEach(() => stage.close());
 
-/** Starts the program on a new stream, lets a lead fire and another one begin, and stops it: position 3. */
-async function readThree(): Promise<void> {
-  await stage.start();
-  await stage.publishBoth('ada');
-  await stage.publish('bob', 'first');
-  await stage.waitForPosition(3);
-  await stage.waitForFire('ada');
-  expect(await stage.program.stop()).toBe(0);
+afterAll(async () => {
+  await receiver.close();
+  rmSync(pasts, { recursive: true });
+});
+
+async function open(past?: Past): Promise<void> {
+  receiver.answer = answerWith(200, 'ok');
+  receiver.requests.length = 0;
+  stage = await Stage.open({ receiver, ...(past !== undefined && { past }) });
 }
 
 /** Replaces the store of the server, which has to be down, by what it was when the copy was kept. */
@@ -40,7 +63,13 @@ async function restoreServer(putBack: () => void): Promise<void> {
 
 describe('a start is `fresh`', () => {
   it('on a new data directory, and again when that was removed: all that the stream holds is read', async () => {
-    await readThree();
+    await open();
+    await stage.start();
+    await stage.publishBoth('ada');
+    await stage.publish('bob', 'first');
+    await stage.waitForPosition(3);
+    await stage.waitForFire('ada');
+    expect(await stage.program.stop()).toBe(0);
     expect(stage.program.log()).toContain('"verdict":{"outcome":"fresh"}');
     rmSync(stage.dataDir.path, { recursive: true });
     stage.sequenceId = '';
@@ -54,7 +83,7 @@ describe('a start is `fresh`', () => {
 
 describe('a start is `resume`', () => {
   it('on the same stream, which goes on, also with the policy `accept` left on', async () => {
-    await readThree();
+    await open(threeRead);
     await stage.publish('bob', 'second');
     await stage.start(ACCEPT);
     await expectGoingOn(stage, 'resume', 'accept');
@@ -65,7 +94,7 @@ describe('a start is `resume`', () => {
   });
 
   it('where the message at the position was deleted singly', async () => {
-    await readThree();
+    await open(threeRead);
     await stage.manager.streams.deleteMessage('EVENTS', 3);
     await stage.publish('bob', 'second');
     await stage.start();
@@ -75,7 +104,7 @@ describe('a start is `resume`', () => {
   });
 
   it('where all that was read was removed since, and nothing else', async () => {
-    await readThree();
+    await open(threeRead);
     await stage.manager.streams.purge('EVENTS');
     await stage.publish('bob', 'second');
     await stage.start();
@@ -84,7 +113,7 @@ describe('a start is `resume`', () => {
   });
 
   it('with an older copy of the lead states: the same fires under the same ids, and those that the copy does not know are sent again', async () => {
-    await readThree();
+    await open(threeRead);
     const putBack = stage.keepCopy(stage.states);
     await stage.publish('bob', 'second');
     await stage.publishBoth('eve');
@@ -125,7 +154,7 @@ describe('a start is `retention_gap`', () => {
   ];
 
   it.each(waysToLose)('where %s before it was read; accepted, it goes on behind the gap', async (_, lose) => {
-    await readThree();
+    await open(threeRead);
     // Bob's second is message 4; Eve's are 5 and 6.
     await stage.publish('bob', 'second');
     await stage.publishBoth('eve');
@@ -148,6 +177,7 @@ describe('a start is `retention_gap`', () => {
 
 describe('a start is `recreated`', () => {
   it('where the stream was deleted and made anew: it is not read until an operator accepts it, while deliveries go out', async () => {
+    await open();
     stage.receiver.answer = answerWith(500);
     await stage.start({ RETRY_SCHEDULE: '0s,1s,1s' });
     await stage.publishBoth('ada');
@@ -183,6 +213,7 @@ describe('a start is `recreated`', () => {
 
 describe('a start is `recreated` also', () => {
   it('after a crash before the first checkpoint, because a logged change speaks of the stream before', async () => {
+    await open();
     await stage.start(NO_CHECKPOINT);
     await stage.publish('bob', 'first');
     await stage.waitForPosition(1);
@@ -195,13 +226,7 @@ describe('a start is `recreated` also', () => {
 
 describe('a start is `rolled_back`', () => {
   it('where the server was restored from a copy that ends before the position', async () => {
-    await stage.start();
-    await stage.publishBoth('ada');
-    const copy = await keepServerCopy();
-    await stage.publish('bob', 'first');
-    await stage.waitForPosition(3);
-    expect(await stage.program.stop()).toBe(0);
-    await restoreServer(copy);
+    await open(twoLeft);
     await stage.start({}, { ready: false });
     expect(await expectHalt(stage, 'rolled_back')).toContain('message 3 of EVENTS, but the stream ends at 2');
     await acceptAtRestart(stage, 'rolled_back');
@@ -213,13 +238,7 @@ describe('a start is `rolled_back`', () => {
   });
 
   it('where the restored server holds another message at the position', async () => {
-    await stage.start();
-    await stage.publishBoth('ada');
-    const copy = await keepServerCopy();
-    await stage.publish('bob', 'first');
-    await stage.waitForPosition(3);
-    expect(await stage.program.stop()).toBe(0);
-    await restoreServer(copy);
+    await open(twoLeft);
     await stage.publish('eve', 'first');
     await stage.publish('eve', 'second');
     await stage.start({}, { ready: false });
@@ -230,6 +249,7 @@ describe('a start is `rolled_back`', () => {
   });
 
   it('where a logged change of a sequence lies beyond the end of the stream', async () => {
+    await open();
     await stage.start(NO_CHECKPOINT);
     await stage.publish('ada', 'first');
     await stage.waitForPosition(1);
@@ -249,7 +269,7 @@ describe('a start is `rolled_back`', () => {
 
 describe('a start is `other_stream`', () => {
   it('where EVENTS_STREAM names another one; going back to the first is a `resume`', async () => {
-    await readThree();
+    await open(threeRead);
     await stage.manager.streams.add({ name: 'CLICKS', subjects: ['clicks.>'] });
     const clicks = { EVENTS_STREAM: 'CLICKS', EVENTS_SUBJECT: 'clicks.>' };
     await stage.manager.streams.delete('EVENTS_REJECTED');
