@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { openEnvironment } from '../../../src/store/environment.ts';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
 import {
@@ -20,140 +20,158 @@ const DURING = 40;
 /** Two programs, one after the other, on a machine that may be busy. */
 const TEST_MS_MAX = 90_000;
 
-describe.skipIf(NO_SMALL_DISK !== null)(
-  `a program on a full disk (${NO_SMALL_DISK ?? 'mounted'})`,
-  { timeout: TEST_MS_MAX },
-  () => {
-    let nats: TestServer;
-    let disk: SmallDisk;
-    let receiver: Receiver;
-    let program: RunningProgram;
+/** A program on a disk of its own that has made and delivered the first fires. */
+class Scene {
+  readonly nats: TestServer;
+  readonly disk: SmallDisk;
+  readonly receiver: Receiver;
+  program!: RunningProgram;
 
-    beforeEach(async () => {
-      nats = await startNats();
-      disk = aSmallDisk(DISK_BYTES);
-      receiver = await startReceiver();
-      program = await start();
-      await createTwoSteps(program, receiver.url);
-      await publish(0, BEFORE);
-      await waitFor('the first webhooks', () => receiver.requests.length === BEFORE);
-      await waitFor('their records', async () => (await deliveredCount()) === BEFORE);
-    });
+  private constructor(nats: TestServer, disk: SmallDisk, receiver: Receiver) {
+    this.nats = nats;
+    this.disk = disk;
+    this.receiver = receiver;
+  }
 
-    afterEach(async () => {
-      disk.makeRoom();
-      await program.stop();
-      await receiver.close();
-      await nats.stop();
-      disk.remove();
-    });
+  static async open({ onTestFinished }: TestContext): Promise<Scene> {
+    const scene = new Scene(await startNats(), aSmallDisk(DISK_BYTES), await startReceiver());
+    onTestFinished(() => scene.close());
+    await scene.start();
+    await createTwoSteps(scene.program, scene.receiver.url);
+    await scene.publish(0, BEFORE);
+    await waitFor('the first webhooks', () => scene.receiver.requests.length === BEFORE);
+    await waitFor('their records', async () => (await scene.deliveredCount()) === BEFORE);
+    return scene;
+  }
 
-    const start = (options: Pick<ProgramOptions, 'env' | 'ready'> = {}) =>
-      startProgram({
-        ...options,
-        dataDir: disk.path,
-        env: { NATS_URL: nats.url, CHECKPOINT_INTERVAL_MS: '100', ...options.env },
-      });
+  private async close(): Promise<void> {
+    this.disk.makeRoom();
+    await this.program?.kill();
+    await this.receiver.close();
+    await this.nats.stop();
+    this.disk.remove();
+  }
 
-    /** Two events of each lead, which complete the sequence. */
-    async function publish(from: number, to: number): Promise<void> {
-      const stream = (await nats.connect()).jetstream();
-      for (let lead = from; lead < to; lead++) {
-        for (const type of ['a', 'b']) {
-          const event = { id: `${lead}-${type}`, lead_id: `lead-${lead}`, event_type: type };
-          await stream.publish('events.default', JSON.stringify(event));
-        }
+  async start(options: Pick<ProgramOptions, 'env' | 'ready'> = {}): Promise<void> {
+    const env = { NATS_URL: this.nats.url, CHECKPOINT_INTERVAL_MS: '100', ...options.env };
+    this.program = await startProgram({ ...options, dataDir: this.disk.path, env });
+  }
+
+  /** Two events of each lead, which complete the sequence. */
+  async publish(from: number, to: number): Promise<void> {
+    const stream = (await this.nats.connect()).jetstream();
+    for (let lead = from; lead < to; lead++) {
+      for (const type of ['a', 'b']) {
+        const event = { id: `${lead}-${type}`, lead_id: `lead-${lead}`, event_type: type };
+        await stream.publish('events.default', JSON.stringify(event));
       }
     }
+  }
 
-    async function deliveredCount(): Promise<number> {
-      const { total } = await program.call<{ total: number }>('GET', '/deliveries?status=delivered');
-      return total;
-    }
+  async deliveredCount(): Promise<number> {
+    const { total } = await this.program.call<{ total: number }>('GET', '/deliveries?status=delivered');
+    return total;
+  }
 
-    const readiness = async () => {
-      const answer = await fetch(`${program.url}/readyz`);
-      return { status: answer.status, text: await answer.text() };
-    };
+  async readiness(): Promise<{ readonly status: number; readonly text: string }> {
+    const answer = await fetch(`${this.program.url}/readyz`);
+    return { status: answer.status, text: await answer.text() };
+  }
 
-    async function fillAndPublish(): Promise<void> {
-      disk.fill();
-      await publish(BEFORE, BEFORE + DURING);
-      await waitFor('the trouble', async () => (await readiness()).text.includes('the disk is full'));
-    }
+  async waitForTrouble(): Promise<void> {
+    await waitFor('the trouble', async () => (await this.readiness()).text.includes('the disk is full'));
+  }
 
-    const idsSent = () => receiver.requests.map(({ headers }) => String(headers['webhook-id']));
+  async fillAndPublish(): Promise<void> {
+    this.disk.fill();
+    await this.publish(BEFORE, BEFORE + DURING);
+    await this.waitForTrouble();
+  }
 
-    /** One fire for each lead, each sent under its id, and no webhook under another. */
-    async function expectEverything(): Promise<void> {
-      const leads = BEFORE + DURING;
-      await waitFor('all deliveries', async () => (await deliveredCount()) === leads);
-      const fires = await allFires(program);
-      expect(new Set(fires.map(({ lead_id }) => lead_id)).size).toBe(leads);
-      expect(fires.length).toBe(leads);
-      expect(new Set(idsSent())).toEqual(new Set(fires.map(({ id }) => id)));
-    }
+  get idsSent(): string[] {
+    return this.receiver.requests.map(({ headers }) => String(headers['webhook-id']));
+  }
 
-    it('stays up and says so, and goes on by itself when there is room, without losing or repeating a fire', async () => {
-      await fillAndPublish();
-      expect((await readiness()).status).toBe(503);
-      const metrics = await (await fetch(`${program.url}/metrics`)).text();
+  /** One fire for each lead, each sent under its id, and no webhook under another. */
+  async expectEverything(): Promise<void> {
+    const leads = BEFORE + DURING;
+    await waitFor('all deliveries', async () => (await this.deliveredCount()) === leads);
+    const fires = await allFires(this.program);
+    expect(new Set(fires.map(({ lead_id }) => lead_id)).size).toBe(leads);
+    expect(fires.length).toBe(leads);
+    expect(new Set(this.idsSent)).toEqual(new Set(fires.map(({ id }) => id)));
+  }
+}
+
+// A program that stops gives its writes some seconds, which the tests wait for side by side.
+describe
+  .skipIf(NO_SMALL_DISK !== null)
+  .concurrent(`a program on a full disk (${NO_SMALL_DISK ?? 'mounted'})`, { timeout: TEST_MS_MAX }, () => {
+    it('stays up and says so, and goes on by itself when there is room, without losing or repeating a fire', async (context) => {
+      const scene = await Scene.open(context);
+      await scene.fillAndPublish();
+      expect((await scene.readiness()).status).toBe(503);
+      const metrics = await (await fetch(`${scene.program.url}/metrics`)).text();
       expect(metrics).toMatch(/^sequence_triggers_store_waits 1$/m);
-      const position = await positionOf(program);
+      const position = await positionOf(scene.program);
       await sleep(1_500);
-      expect(program.process.exitCode).toBeNull();
-      expect(await positionOf(program)).toBe(position);
+      expect(scene.program.process.exitCode).toBeNull();
+      expect(await positionOf(scene.program)).toBe(position);
       await expect(
-        program.call('POST', '/sequences', { name: 'x', event_types: ['a'], window_seconds: 1 }),
+        scene.program.call('POST', '/sequences', { name: 'x', event_types: ['a'], window_seconds: 1 }),
       ).rejects.toThrow('503');
-      disk.makeRoom();
-      await waitFor('readiness', async () => (await readiness()).status === 200);
-      await expectEverything();
-      expect(idsSent().length).toBe(BEFORE + DURING);
+      scene.disk.makeRoom();
+      await waitFor('readiness', async () => (await scene.readiness()).status === 200);
+      await scene.expectEverything();
+      expect(scene.idsSent.length).toBe(BEFORE + DURING);
     });
 
-    it('and killed there goes on after a restart with room', async () => {
-      await fillAndPublish();
-      await program.kill();
-      disk.makeRoom();
-      program = await start();
-      await expectEverything();
+    it('and killed there goes on after a restart with room', async (context) => {
+      const scene = await Scene.open(context);
+      await scene.fillAndPublish();
+      await scene.program.kill();
+      scene.disk.makeRoom();
+      await scene.start();
+      await scene.expectEverything();
     });
 
-    it('ends on a signal, and what it could not write is done after the next start', async () => {
-      await fillAndPublish();
-      expect(await program.stop()).toBe(0);
-      disk.makeRoom();
-      program = await start();
-      await expectEverything();
+    it('ends on a signal, and what it could not write is done after the next start', async (context) => {
+      const scene = await Scene.open(context);
+      await scene.fillAndPublish();
+      expect(await scene.program.stop()).toBe(0);
+      scene.disk.makeRoom();
+      await scene.start();
+      await scene.expectEverything();
     });
 
-    it('ends on a signal also while the start waits for room to take its place in another stream', async () => {
-      await program.stop();
+    it('ends on a signal also while the start waits for room to take its place in another stream', async (context) => {
+      const scene = await Scene.open(context);
+      const { nats, disk } = scene;
+      await scene.program.stop();
       await (await (await nats.connect()).jetstreamManager()).streams.delete('EVENTS');
       await nats.kill('SIGTERM');
-      program = await start({ env: { ON_STREAM_MISMATCH: 'accept' }, ready: false });
+      await scene.start({ env: { ON_STREAM_MISMATCH: 'accept' }, ready: false });
       disk.fill();
       const releasePages = await takeFreePages(disk.path);
       disk.fill();
       await nats.start();
-      await waitFor('the trouble', async () => (await readiness()).text.includes('the disk is full'));
-      expect(await program.stop()).toBe(0);
+      await scene.waitForTrouble();
+      expect(await scene.program.stop()).toBe(0);
       releasePages();
     });
 
-    it('cannot be started, and says so in one line', async () => {
-      await program.stop();
-      disk.fill();
-      const { code, lines } = await runToEnd({ dataDir: disk.path, env: { NATS_URL: nats.url } });
+    it('cannot be started, and says so in one line', async (context) => {
+      const scene = await Scene.open(context);
+      await scene.program.stop();
+      scene.disk.fill();
+      const { code, lines } = await runToEnd({ dataDir: scene.disk.path, env: { NATS_URL: scene.nats.url } });
       expect(code).toBe(1);
       expect(lines).toEqual([expect.stringMatching(/^sequence-triggers: .*no space left on device/i)]);
-      disk.makeRoom();
-      program = await start();
-      expect((await allFires(program)).length).toBe(BEFORE);
+      scene.disk.makeRoom();
+      await scene.start();
+      expect((await allFires(scene.program)).length).toBe(BEFORE);
     });
-  },
-);
+  });
 
 /** Uses up what is free within the file of the store, and keeps more from becoming free, as a backup does. */
 async function takeFreePages(dataDir: string): Promise<() => void> {
