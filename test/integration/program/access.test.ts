@@ -1,9 +1,9 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runTokens } from '../../../src/cli/tokens.ts';
 import { AnswerRows } from '../../../src/store/answerRows.ts';
 import { openEnvironment } from '../../../src/store/environment.ts';
 import { MINIMAL_SEQUENCE, toAnswer } from '../../support/api.ts';
-import { waitFor } from '../../support/nats.ts';
+import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
 import { type RunningProgram, startProgram, TOKEN, temporaryDataDir } from '../../support/program.ts';
 import { type Receiver, startReceiver } from '../../support/receivers.ts';
 
@@ -13,9 +13,15 @@ const REQUESTS = 12;
 let program: RunningProgram | undefined;
 let dataDir: ReturnType<typeof temporaryDataDir> | undefined;
 let receiver: Receiver | undefined;
+let nats: TestServer;
+
+beforeEach(async () => {
+  nats = await startNats();
+});
 
 afterEach(async () => {
   await program?.kill();
+  await nats.stop();
   await receiver?.close();
   dataDir?.remove();
   program = undefined;
@@ -24,7 +30,7 @@ afterEach(async () => {
 
 async function start(env: Readonly<Record<string, string>> = {}): Promise<RunningProgram> {
   dataDir = program === undefined ? temporaryDataDir() : dataDir;
-  program = await startProgram({ dataDir: dataDir?.path ?? '', env });
+  program = await startProgram({ dataDir: dataDir?.path ?? '', env: { NATS_URL: nats.url, ...env } });
   return program;
 }
 
