@@ -21,8 +21,8 @@ const CHUNK_PAUSE_MS = 25;
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 const sets = dataSets();
 
-// The data lies beside the repository and is not part of it.
-describe.skipIf(sets === undefined).each(sets ?? [])(
+// The data lies beside the repository and is not part of it. The sets wait for their restarts side by side.
+describe.skipIf(sets === undefined).concurrent.each(sets ?? [])(
   `$file and a program that is killed ${KILLS} times (SEED=${seed})`,
   (set) => {
     const dataDir = temporaryDataDir();

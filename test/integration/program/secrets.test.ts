@@ -1,8 +1,10 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -215,7 +217,8 @@ describe('a program at its most talkative, with a secret in every place that tak
   });
 });
 
-describe('a start that fails on its configuration', () => {
+// Starts take a second of a core each; half of the cores of a small machine would be idle.
+describe.concurrent('a start that fails on its configuration', () => {
   const dataDir = temporaryDataDir();
   const secret = MISPLACED;
   const fileOf = (name: string, content: string): string => {
@@ -253,19 +256,24 @@ describe('a start that fails on its configuration', () => {
       'a file with tokens as an object',
       { CONFIG_FILE: fileOf('object.json', `{"API_TOKENS": {"a": "${secret}"}}`) },
     ],
-  ])('says so in one line without the secret: %s', (_what, env) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/src/main.js'], {
+  ])('says so in one line without the secret: %s', async (what, env) => {
+    const child = spawn(process.execPath, ['dist/src/main.js'], {
       cwd: ROOT,
       env: {
         PATH: process.env.PATH,
-        DATA_DIR: join(dataDir.path, 'data'),
+        DATA_DIR: join(dataDir.path, what),
         HTTP_PORT: '0',
         LOG_LEVEL: 'trace',
         ...env,
       },
-      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
       timeout: 20_000,
     });
+    const [stdout, stderr, [status]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'close'),
+    ]);
     expect(status).toBe(1);
     expect(stderr.trimEnd()).toMatch(/^sequence-triggers: [^\n]+$/);
     expect(secretsIn(stdout + stderr, [secret])).toEqual([]);
