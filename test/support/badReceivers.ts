@@ -21,6 +21,7 @@ export interface BadReceiver extends RawBehaviour {
 
 const HOST = '127.0.0.1';
 const DRIP_MS = 20;
+const FLOOD_PIECE_BYTES = 4_000;
 const DAY_MS = 86_400_000;
 
 /** Answers with this text and leaves the connection open. */
@@ -30,10 +31,14 @@ const saysAndCloses = (text: string | Buffer) => (socket: Socket) => void socket
 const answers = (status: string, ...headers: readonly string[]) =>
   says(`HTTP/1.1 ${[status, ...headers, 'content-length: 0'].join('\r\n')}\r\n\r\n`);
 
-/** Says the start, then as much of the rest as the other side takes. */
+/**
+ * Says the start, then as much of the rest as the other side takes. A piece at a time, so that a sender in the same
+ * process gets its turn after each: it meets the limit of what it takes long before its time is up.
+ */
 const floods = (start: string, rest: string) => (socket: Socket) => {
+  const piece = rest.repeat(Math.ceil(FLOOD_PIECE_BYTES / rest.length));
   const write = () => {
-    while (!socket.destroyed && socket.write(rest)) {}
+    if (!socket.destroyed && socket.write(piece)) setImmediate(write);
   };
   socket.on('drain', write);
   socket.write(start);
