@@ -6,7 +6,7 @@ const TIMEOUT_MS = 120_000;
 
 describe('the soak', { timeout: TIMEOUT_MS }, () => {
   it('runs for a few seconds: every fire is received, every bad message rejected, every series sampled', async () => {
-    const { report, svg, failures } = await soak({ minutes: 0.08, rate: 500, directory: '', env: {} });
+    const { report, svg, failures } = await soak({ minutes: 0.05, rate: 500, directory: '', env: {} });
     expect(failures).toEqual([]);
     const [minutes, trend, load] = report.tables;
     expect(minutes?.rows.length).toBe(1);
@@ -36,7 +36,7 @@ describe('the soak', { timeout: TIMEOUT_MS }, () => {
 
   it('says so where what it asked for did not come about', async () => {
     const env = { SEQUENCES_MAX: '200' };
-    const { failures } = await soak({ minutes: 0.04, rate: 100, directory: '', env });
+    const { failures } = await soak({ minutes: 0.02, rate: 100, directory: '', env });
     expect(failures[0]).toMatch(/^POST \/sequences: 409 /);
   });
 });

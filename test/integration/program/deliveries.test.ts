@@ -32,7 +32,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await program.stop();
+  await program.kill();
   await receiver.close();
   await nats.stop();
   dataDir.remove();

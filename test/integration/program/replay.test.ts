@@ -26,7 +26,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  await program.stop();
+  await program.kill();
   await proxy?.close();
   await nats.stop();
   dataDir.remove();

@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await program?.stop();
+  await program?.kill();
   await nats.stop();
   dataDir.remove();
 });
