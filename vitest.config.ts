@@ -7,19 +7,25 @@ const COMPUTING = [
   'test/simulation/**/*.test.ts',
   'test/unit/{engine,matcher,model,stream,telemetry}/**/*.test.ts',
 ];
+/** Tests of whole processes, whose starts take most of the time: they wait for what is to come for up to a minute. */
+const PROCESSES = [
+  'test/integration/{bench,program}/**/*.test.ts',
+  'test/crash/**/*.test.ts',
+  'test/fuzz/**/*.test.ts',
+];
 
 export default defineConfig({
   test: {
     globalSetup: ['test/support/globalSetup.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // One after the other: the rest, where times of less than a second count, has a core for what it talks to.
     projects: [
       {
         extends: true,
         test: {
           name: 'computing',
           include: COMPUTING,
-          // The others leave a core to the processes that they start.
           maxWorkers: availableParallelism(),
           // They make very many small matchers, whose garbage is collected less often so.
           execArgv: ['--max-semi-space-size=64'],
@@ -29,10 +35,20 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'processes',
+          include: PROCESSES,
+          maxWorkers: availableParallelism(),
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'rest',
           include: ['test/**/*.test.ts'],
-          exclude: COMPUTING,
-          sequence: { groupOrder: 1 },
+          exclude: [...COMPUTING, ...PROCESSES],
+          maxWorkers: Math.max(1, availableParallelism() - 1),
+          sequence: { groupOrder: 2 },
         },
       },
     ],
