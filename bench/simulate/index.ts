@@ -16,6 +16,8 @@ const TYPES = 50;
 const SEQUENCES = 100;
 const PROBES = 800;
 const ROUNDS = 3;
+const ROUNDS_OF_A_SMALL_RUN = 1;
+const SMALL_SCALE = 0.05;
 const FEED_IDLE_MS = 2_000;
 const PROBE_PAUSE_MS = 10;
 const LEADS_COUNTED = 1_000_000;
@@ -52,6 +54,7 @@ export async function benchSimulate(scale: number): Promise<BenchReport> {
     const rows = await measureLookBacks(program, client, receiver, {
       events,
       probes: Math.ceil(PROBES * scale),
+      rounds: scale <= SMALL_SCALE ? ROUNDS_OF_A_SMALL_RUN : ROUNDS,
     });
     return {
       name: 'simulate',
@@ -116,7 +119,7 @@ async function measureLookBacks(
   program: RunningProgram,
   client: NatsConnection,
   receiver: ProbeReceiver,
-  { events, probes }: { readonly events: number; readonly probes: number },
+  { events, probes, rounds }: { readonly events: number; readonly probes: number; readonly rounds: number },
 ): Promise<Row[]> {
   const without = createHistogram();
   const beside = createHistogram();
@@ -126,7 +129,7 @@ async function measureLookBacks(
     for (let probe = 0; probe < times; probe++) await sendProbe(client, receiver, histogram);
   };
   await probeTimes(probes, createHistogram());
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     // A feed counts as busy for a while after its last event.
     await sleep(FEED_IDLE_MS);
     idle.push(await lookBack(program));
