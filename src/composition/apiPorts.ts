@@ -6,7 +6,6 @@ import { destinationPort } from './destinations.ts';
 import { insightPort } from './insight.ts';
 import { milestonePort } from './milestones.ts';
 import { redeliveryPort, takeAlong } from './redelivery.ts';
-import { refusedUrlInWords } from './refusedUrl.ts';
 import { simulationPort } from './simulation.ts';
 
 /** What the API asks of the other rooms. */
@@ -43,7 +42,7 @@ export function apiPorts(config: Config, core: Core): ApiPorts {
     },
     checkWebhookUrl: (url) => {
       const check = checkWebhookUrl(url, allowedCidrs);
-      return check.ok ? { ok: true } : { ok: false, reason: refusedUrlInWords(check) };
+      return check.ok ? { ok: true } : { ok: false, reason: check.message };
     },
     readiness: () => readiness(core),
     metrics: () => metrics.render(),

@@ -1,6 +1,7 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { refusedAddressInWords } from './refusedAddress.ts';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
@@ -80,7 +81,7 @@ export function checkWebhookUrl(text: string, allowedCidrs: readonly Cidr[]): Ur
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const refusal = refusedHost(host, allowedCidrs);
   if (refusal !== null)
-    return refuse('address_refused', `its address ${host} is ${refusal}, which is not allowed`);
+    return refuse('address_refused', `its host ${host} is ${refusedAddressInWords(refusal)}`);
   return { ok: true, url };
 }
 
@@ -125,7 +126,8 @@ export function guardedLookup(allowedCidrs: readonly Cidr[], resolve: Lookup): L
       for (const { address } of addresses) {
         const refusal = refusedRange(address, allowedCidrs);
         if (refusal === null) continue;
-        callback(new AddressRefusedError(`${hostname} resolves to ${address}, which is ${refusal}`), '');
+        const words = refusedAddressInWords(refusal);
+        callback(new AddressRefusedError(`${hostname} resolves to ${address}, which is ${words}`), '');
         return;
       }
       if (options.all) callback(null, [...addresses]);

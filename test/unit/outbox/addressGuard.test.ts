@@ -1,6 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { describe, expect, it } from 'vitest';
 import { checkWebhookUrl, parseCidrs, refusedRange } from '../../../src/outbox/addressGuard.ts';
+import { refusedAddressInWords } from '../../../src/outbox/refusedAddress.ts';
 
 const NOTHING_ALLOWED = parseCidrs([]);
 
@@ -64,7 +65,9 @@ describe('the address guard', () => {
   ])('refuses %s as %s', (url, range) => {
     const check = checkWebhookUrl(url, NOTHING_ALLOWED);
     expect(check).toMatchObject({ ok: false, reason: 'address_refused' });
-    expect(check.ok ? '' : check.message).toContain(`is ${range},`);
+    expect(check.ok ? '' : check.message).toContain(`is ${refusedAddressInWords(range)}`);
+    const host = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
+    if (!host.includes('localhost')) expect(refusedRange(host, NOTHING_ALLOWED)).toBe(range);
   });
 
   it.each([

@@ -1,5 +1,3 @@
-import type { UrlCheck } from '../outbox/addressGuard.ts';
-
 /** What addresses are that webhooks may not go to, by the word for their range. */
 const RANGES: Readonly<Record<string, string>> = {
   loopback: 'an address of this machine (loopback)',
@@ -15,10 +13,7 @@ const RANGES: Readonly<Record<string, string>> = {
 };
 const OTHERWISE = 'an address that is reserved for special use';
 
-/** Why a webhook may not go to a URL, for whoever entered it. */
-export function refusedUrlInWords({ reason, message }: Extract<UrlCheck, { readonly ok: false }>): string {
-  const found = /^its address (\S+) is (\w+),/.exec(message);
-  if (reason !== 'address_refused' || found === null) return message;
-  const [, address, range] = found;
-  return `its host ${address} is ${RANGES[range!] ?? OTHERWISE}; only the operator can open it, by WEBHOOK_ALLOW_CIDRS`;
+/** What an address of a refused range is, and who can open it: the end of a sentence for people. */
+export function refusedAddressInWords(range: string): string {
+  return `${RANGES[range] ?? OTHERWISE}; only the operator can open it, by WEBHOOK_ALLOW_CIDRS`;
 }

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { refusedUrlInWords } from '../../../src/composition/refusedUrl.ts';
 import { checkWebhookUrl } from '../../../src/outbox/addressGuard.ts';
 
 function wordsFor(url: string): string {
   const check = checkWebhookUrl(url, []);
   if (check.ok) throw new Error(`${url} is not refused`);
-  return refusedUrlInWords(check);
+  return check.message;
 }
 
 describe('a webhook URL that is refused', () => {
