@@ -1,11 +1,14 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-/** Tests that only compute: no process, no network and no wait, so that a busy machine makes them slower and no more. */
+/**
+ * Tests that compute, and at most read and write files: they talk to nobody and wait for nobody, so that a busy machine
+ * makes them slower and no more.
+ */
 const COMPUTING = [
   'test/property/**/*.test.ts',
   'test/simulation/**/*.test.ts',
-  'test/unit/{engine,matcher,model,stream,telemetry}/**/*.test.ts',
+  'test/unit/{api,bench,composition,config,engine,matcher,model,outbox,store,stream,telemetry}/**/*.test.ts',
 ];
 /** Tests of whole processes, whose starts take most of the time: they wait for what is to come for up to a minute. */
 const PROCESSES = [
