@@ -63,7 +63,7 @@ function hindranceOfExclusion(given: Case, outlook: Outlook, reached: number): F
 
 /** Of steps that would stand at any time, and do not now or are all: which time is over. */
 function hindranceOfTime({ log, classes, sequence }: Case, filled: readonly FilledStep[]): FoundHindrance {
-  const { steps, windowMicros, maxGapMicros, effectiveFrom } = sequence;
+  const { steps, windowMicros, maxGapMicros, effectiveFrom, active } = sequence;
   const run = inLeadsOrder(filled);
   const first = run[0]!;
   const last = run.at(-1)!;
@@ -72,7 +72,9 @@ function hindranceOfTime({ log, classes, sequence }: Case, filled: readonly Fill
   if (tooLate !== null) return { kind: 'window', first, tooLate };
   if (run.length === steps.length) {
     const isBeforeChange = log.streamSequenceAt(last.position) <= effectiveFrom;
-    return { kind: 'completed', last, isBeforeChange };
+    if (isBeforeChange || !active) return { kind: 'completed', last, isBeforeChange };
+    // It would have fired. An excluded event kept it from that, which is not held any more since no match needs it.
+    return { kind: 'window', first, tooLate: null };
   }
   if (log.timeAt(last.position) + maxGapMicros >= endMicros) return { kind: 'window', first, tooLate };
   const position = classes.earliestAfter(log, steps[run.length]!, last.position);
