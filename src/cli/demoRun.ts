@@ -1,3 +1,4 @@
+import { withTimeLimit } from '../composition/timeLimit.ts';
 import { type DemoOptions, USAGE } from './demoArguments.ts';
 import {
   createSequences,
@@ -39,13 +40,10 @@ async function runMadeUp(options: VisitorOptions, signal: AbortSignal, print: Pr
     await createDemoSequences(program, print);
     const howLong = options.seconds === null ? 'until Ctrl-C' : `for ${options.seconds} s`;
     print(`Visitors come, ${options.eventsPerSecond} events a second, ${howLong}.`);
-    // Not `AbortSignal.timeout`: within `any` nothing holds it, and once collected as garbage it never fires.
-    const timeUp = new AbortController();
-    const timer = options.seconds === null ? null : setTimeout(() => timeUp.abort(), options.seconds * 1_000);
-    const ended = AbortSignal.any([signal, timeUp.signal]);
-    const published = await runVisitors(program, options.eventsPerSecond, ended).finally(() => {
-      if (timer !== null) clearTimeout(timer);
-    });
+    const limitMs = options.seconds === null ? null : options.seconds * 1_000;
+    const published = await withTimeLimit(limitMs, signal, (ended) =>
+      runVisitors(program, options.eventsPerSecond, ended),
+    );
     print(`Published ${published} events. Stopping ...`);
   });
 }

@@ -2,6 +2,7 @@ import { Simulation, type SimulationSetup } from '../engine/simulation.ts';
 import type { FeedMessage } from '../model/event.ts';
 import type { SimulationOutcome } from '../model/simulation.ts';
 import { type LookBackEnd, type LookBackRange, type LookBackSource, lookBack } from '../stream/lookBack.ts';
+import { withTimeLimit } from './timeLimit.ts';
 
 /** A sequence and the stored events to try it on. Plain data, so that it can be handed to another thread. */
 export interface LookBackJob {
@@ -42,11 +43,9 @@ export async function runLookBack(
     for (const { decoded } of messages) simulation.apply(decoded);
     restedMs += await rest();
   };
-  // Not `AbortSignal.timeout`: within `any` nothing holds it, and once collected as garbage it never fires.
-  const timeUp = new AbortController();
-  const timer = setTimeout(() => timeUp.abort(), job.timeLimitMs);
-  const ended = AbortSignal.any([signal, timeUp.signal]);
-  const end = await lookBack(job.source, job.range, take, ended, SILENT).finally(() => clearTimeout(timer));
+  const end = await withTimeLimit(job.timeLimitMs, signal, (ended) =>
+    lookBack(job.source, job.range, take, ended, SILENT),
+  );
   const range =
     first === undefined || last === undefined
       ? null
