@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -55,6 +56,13 @@ async function storedMessages(url: string): Promise<number> {
 }
 
 describe('the embedded server', () => {
+  it('has half of the processors, and nothing of our environment, which holds secrets', async () => {
+    const { pid } = await start();
+    const environment = await readFile(`/proc/${pid}/environ`, 'utf8');
+    const processors = Math.max(1, Math.floor(availableParallelism() / 2));
+    expect(environment.split('\0').filter(Boolean)).toEqual([`GOMAXPROCS=${processors}`]);
+  });
+
   it('listens on the loopback address, takes messages above 1 MiB, and tells other commands its URL', async () => {
     const server = await start();
     expect(server.url).toMatch(/^nats:\/\/127\.0\.0\.1:\d+$/);
