@@ -51,6 +51,7 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
     core.historyKeeper?.start();
     core.counting = countLists(core);
     core.backfiller.start();
+    loadOthers(core);
     const opening = openStream(config, core);
     if (config.natsUrl === null) await opening;
     else opening.catch((error: unknown) => core.fail(error));
@@ -60,6 +61,7 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
   } catch (error) {
     core.abort.abort();
     core.environment.abandonWrites();
+    core.engine.stopLoading();
     await http?.close();
     await core.room?.close();
     await core.outbox.drain(0);
@@ -134,8 +136,22 @@ async function stopEngine(core: Core, opening: Promise<void>): Promise<void> {
   } catch (error) {
     log.warn({ err: error }, 'no last checkpoint was written; the next start replays from the one before');
   }
+  engine.stopLoading();
   clearTimeout(late);
   environment.abandonWrites();
+}
+
+/** The lead states that the start did not wait for. */
+function loadOthers({ engine, matcher, log }: Core): void {
+  if (engine.isLoaded) return;
+  const startedMs = performance.now();
+  engine.loadOthers(() => {
+    const milliseconds = Math.round(performance.now() - startedMs);
+    log.info(
+      { leads: matcher.leadCount, heldEvents: matcher.heldEventCount, milliseconds },
+      'all lead states are loaded',
+    );
+  });
 }
 
 /** Until they are counted, lists are counted entry by entry: slower, and as right. */

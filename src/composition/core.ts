@@ -135,6 +135,7 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
       leads: matcher.leadCount,
       heldEvents: matcher.heldEventCount,
       milliseconds: Math.round(performance.now() - startedMs),
+      isComplete: engine.isLoaded,
     },
     'loaded the lead states',
   );

@@ -18,6 +18,7 @@ export function insightPort(core: Pick<Core, 'catalog' | 'matcher' | 'engine'>):
   return {
     progress: async (sequence) => {
       if (!isInForce(sequence)) return NOT_IN_FORCE;
+      if (!engine.isLoaded) return { unavailable: 'the lead states are being loaded' };
       if (backfills.isMerging(sequence.ou) && !(await backfills.settled(sequence.ou))) {
         return { unavailable: 'a backfill is being added to the leads' };
       }
@@ -29,7 +30,7 @@ export function insightPort(core: Pick<Core, 'catalog' | 'matcher' | 'engine'>):
     leadStanding: (sequence, leadId) => {
       if (!isInForce(sequence)) return NOT_IN_FORCE;
       const { ou, id } = sequence;
-      backfills.catchUp(ou, leadId);
+      engine.bring(ou, leadId);
       const standing = matcher.insight.leadStanding(ou, leadId, id);
       return standing === undefined ? NOT_IN_FORCE : { standing, asOf: asOf() };
     },

@@ -9,7 +9,7 @@ import { takeAlong } from './redelivery.ts';
 
 /** The milestone triggers of the catalog, and what can be asked of the scores. */
 export function milestonePort(config: Config, core: Core): MilestonePort {
-  const { catalog, matcher } = core;
+  const { catalog, matcher, engine } = core;
   const { milestones } = catalog;
   return {
     list: (ou) => milestones.list(ou),
@@ -25,6 +25,7 @@ export function milestonePort(config: Config, core: Core): MilestonePort {
     simulate: (milestone, events, nowMs) =>
       simulate(new Matcher(matcherLimits(config)), milestone, events, nowMs),
     standing: (ou, leadId, id) => {
+      engine.bring(ou, leadId);
       const standing = matcher.insight.scoreStanding(ou, leadId, id);
       if (standing === undefined) return undefined;
       const { score, lastFireMicros } = standing;

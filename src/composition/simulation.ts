@@ -107,9 +107,13 @@ function toLeadEvent(event: IngestEvent, ou: OuId, streamSequence: number, arriv
  * The held events of one lead in the order of their arrival, as if nothing had been used up. When they arrived is
  * not held, so each counts as arrived at its own time, or with one before it that is newer.
  */
-function onLead(setup: SimulationSetup, { matcher, catalog }: Core, leadId: LeadId): SimulationReport {
+function onLead(
+  setup: SimulationSetup,
+  { matcher, catalog, engine }: Core,
+  leadId: LeadId,
+): SimulationReport {
   const { ou } = setup.definition;
-  catalog.backfills.catchUp(ou, leadId);
+  engine.bring(ou, leadId);
   const held = matcher.insight.heldEvents(ou, leadId);
   const simulation = new Simulation(setup);
   let arrivalMicros = Number.NEGATIVE_INFINITY;

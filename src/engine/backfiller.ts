@@ -24,6 +24,8 @@ export interface BackfillerOptions {
   readonly engine: {
     readonly position: number;
     readonly streamCursor: number;
+    /** Whether all lead states are in memory. */
+    readonly isLoaded: boolean;
     checkpoint(): Promise<void>;
   };
   readonly store: BackfillStorePort;
@@ -79,14 +81,14 @@ export class Backfiller {
   }
 
   private async run(): Promise<void> {
-    const { catalog, clock, source, logger } = this.options;
+    const { catalog, clock, engine, source, logger } = this.options;
     try {
       await this.removeRows(catalog.backfills.mergingId);
       while (!this.isStopping) {
         const backfill = catalog.backfills.next();
         const stream = source();
         if (backfill === null) await this.work();
-        else if (stream === null || catalog.isReplaying) await clock.pause(POLL_MS);
+        else if (stream === null || catalog.isReplaying || !engine.isLoaded) await clock.pause(POLL_MS);
         else if (backfill.state === 'merging') await this.merge(backfill);
         else await this.read(backfill, stream);
       }

@@ -133,7 +133,7 @@ export class Catalog {
     return this.outstanding[0]?.ordinal ?? this.store.changeCount();
   }
 
-  /** To be called once all leads are loaded. Makes the logged changes that lie at or below a position. */
+  /** Makes the logged changes that lie at or below a position. */
   replayThrough(position: number): void {
     if (this.replayed) return;
     while (this.outstanding.length > 0 && this.outstanding[0]!.position <= position) {

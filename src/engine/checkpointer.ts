@@ -31,6 +31,7 @@ export class Checkpointer {
   private readonly matcher: Matcher;
   private readonly store: StateStorePort;
   private readonly turn: RunTurn;
+  private readonly maySweep: () => boolean;
   private readonly fail: (error: unknown) => Error;
   private readonly metrics: EngineMetrics;
   private readonly logger: LoggerPort;
@@ -42,6 +43,8 @@ export class Checkpointer {
     matcher: Matcher;
     store: StateStorePort;
     turn: RunTurn;
+    /** Whether silent leads may be removed. */
+    maySweep: () => boolean;
     /** Told of a write that could not be made. */
     fail: (error: unknown) => Error;
     metrics: EngineMetrics;
@@ -52,6 +55,7 @@ export class Checkpointer {
     this.matcher = options.matcher;
     this.store = options.store;
     this.turn = options.turn;
+    this.maySweep = options.maySweep;
     this.fail = options.fail;
     this.leadsPerTurn = options.leadsPerTurn;
     this.metrics = options.metrics;
@@ -94,7 +98,7 @@ export class Checkpointer {
     }
     await this.store.putCheckpoint(checkpoint, reach);
     this.logger.debug({ position, bytes }, 'a checkpoint is on disk');
-    await this.written(await this.turn(() => this.sweep(checkpoint)));
+    if (this.maySweep()) await this.written(await this.turn(() => this.sweep(checkpoint)));
     this.metrics.onCheckpoint(dirty.length, bytes, (this.clock.nowMs() - startedMs) / 1000);
     return checkpoint;
   }

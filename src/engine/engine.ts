@@ -1,12 +1,13 @@
 import { PREFETCHED_MAX } from '../matcher/leadTable.ts';
-import type { EncodedLead, Matcher } from '../matcher/matcher.ts';
+import type { Matcher } from '../matcher/matcher.ts';
 import type { Checkpoint, Reach, StreamMark } from '../model/checkpoint.ts';
 import type { Delivery } from '../model/delivery.ts';
-import type { FeedMessage, LeadEvent } from '../model/event.ts';
+import type { FeedMessage, LeadEvent, LeadId, OuId } from '../model/event.ts';
 import type { Catalog } from './catalog.ts';
 import { Checkpointer, LEADS_PER_TURN } from './checkpointer.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { GroupEffects } from './groupEffects.ts';
+import { LeadLoader, LOADING, type Loading } from './leadLoader.ts';
 import type {
   CommitFires,
   EngineMetrics,
@@ -40,6 +41,7 @@ export interface EngineOptions {
   readonly checkpointIntervalMs: number;
   /** Leads written between two groups while a checkpoint is under way. */
   readonly leadsPerTurn?: number;
+  readonly loading?: Loading;
   readonly clock?: Clock;
 }
 
@@ -68,8 +70,10 @@ export class Engine {
   private readonly turnstile = new Turnstile();
   private readonly uncommitted = new Uncommitted((error) => this.turnstile.fail(error));
   private readonly checkpointer: Checkpointer;
+  private readonly leadLoader: LeadLoader;
   private readonly clock: Clock;
   private stopTimer: () => void = () => {};
+  private stopLoader: () => void = () => {};
   private stream: { readonly name: string; readonly created: string } | null = null;
   private offset = 0;
   private positionValue = 0;
@@ -82,6 +86,7 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.options = options;
     this.clock = options.clock ?? systemClock;
+    this.leadLoader = new LeadLoader(options.matcher, options.store, options.loading ?? LOADING);
     this.checkpointer = new Checkpointer({
       ...options,
       turn: (step) =>
@@ -89,6 +94,8 @@ export class Engine {
           await this.uncommitted.rejectionsStored();
           return step();
         }),
+      // What was removed could be loaded again by a portion behind it.
+      maySweep: () => this.leadLoader.isComplete,
       fail: (error) => this.turnstile.fail(error),
       clock: this.clock,
       leadsPerTurn: options.leadsPerTurn ?? LEADS_PER_TURN,
@@ -125,7 +132,10 @@ export class Engine {
     return this.turnstile.failed;
   }
 
-  /** Loads triggers and lead states from the store. Returns the checkpoint that they stand at, if any. */
+  /**
+   * Loads the triggers and the first lead states from the store; `loadOthers` is to follow. Returns the checkpoint
+   * that they stand at, if any.
+   */
   load(): Checkpoint | null {
     const { matcher, catalog, store } = this.options;
     const checkpoint = store.checkpoint();
@@ -139,9 +149,48 @@ export class Engine {
     if (checkpoint !== null) {
       matcher.restoreClock(checkpoint.clockMicros, checkpoint.silentBefore);
     }
-    for (const lead of store.allLeads()) loadLead(matcher, lead);
+    this.leadLoader.loadFirst();
     catalog.replayThrough(this.positionValue);
     return checkpoint;
+  }
+
+  /** Loads the other lead states in the background, which `stopLoading` ends early. `onLoaded` is told of the end. */
+  loadOthers(onLoaded: () => void = () => {}): void {
+    const { matcher, catalog } = this.options;
+    const loadSome = (): void => {
+      try {
+        this.leadLoader.loadNext();
+      } catch (error) {
+        this.turnstile.fail(error);
+        this.stopLoading();
+      }
+      if (!this.leadLoader.isComplete) return;
+      this.stopLoading();
+      // What leads remember of triggers that were removed: a replay that is not over will do the same.
+      if (!catalog.isReplaying) matcher.forgetUnknownTriggers();
+      onLoaded();
+    };
+    this.stopLoader = this.clock.every((this.options.loading ?? LOADING).intervalMs, loadSome);
+  }
+
+  /** The lead states that are not loaded yet stay on disk. Nothing of them may be asked any more. */
+  stopLoading(): void {
+    this.stopLoader();
+  }
+
+  /** Whether all lead states are loaded; single ones can be asked for before. */
+  get isLoaded(): boolean {
+    return this.leadLoader.isComplete;
+  }
+
+  /** To be called before a lead is read or changed: brings what the disk has of it into memory. */
+  bring(ou: OuId, leadId: LeadId): void {
+    try {
+      this.leadLoader.bring(ou, leadId);
+    } catch (error) {
+      throw this.turnstile.fail(error);
+    }
+    this.options.catalog.backfills.catchUp(ou, leadId);
   }
 
   /**
@@ -247,7 +296,7 @@ export class Engine {
       return;
     }
     const event = atPosition(decoded.event, position);
-    this.options.catalog.backfills.catchUp(event.ou, event.leadId);
+    this.bring(event.ou, event.leadId);
     effects.addOutcome(message, event, this.options.matcher.apply(event));
   }
 
@@ -263,6 +312,7 @@ export class Engine {
   /** Stops the timer and writes a last checkpoint. The feed must have ended before. Rejects after a failure. */
   async drain(): Promise<void> {
     this.stopTimer();
+    this.stopLoading();
     this.options.catalog.close();
     await this.committed();
     if (this.stream === null) return;
@@ -330,15 +380,6 @@ export class Engine {
     }
     const { arrivalMicros, data } = this.lastMessage;
     return { messageArrivalMicros: arrivalMicros, messageDigest: this.options.digestOf(data) };
-  }
-}
-
-function loadLead(matcher: Matcher, { ou, leadId, state }: EncodedLead): void {
-  try {
-    matcher.loadLead(ou, leadId, state);
-  } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    throw new Error(`the state of lead ${JSON.stringify(leadId)} of OU ${ou} cannot be read: ${problem}`);
   }
 }
 

@@ -17,8 +17,12 @@ export interface StateStorePort {
   changesSinceCheckpoint(): LoggedChange[];
   /** How many changes were ever recorded, those included that wait to be written. */
   changeCount(): number;
-  /** Each state is valid until the next is taken. */
-  allLeads(): Iterable<{ readonly ou: OuId; readonly leadId: LeadId; readonly state: Uint8Array }>;
+  /** Lead states in the order of their keys, from behind one on; null begins. Each is valid until the next is read. */
+  leadsBehind(
+    place: { readonly ou: OuId; readonly leadId: LeadId } | null,
+  ): Iterable<{ readonly ou: OuId; readonly leadId: LeadId; readonly state: Uint8Array }>;
+  /** The state of one lead, valid until the next is read. */
+  leadState(ou: OuId, leadId: LeadId): Uint8Array | undefined;
   /** Resolves when on disk. */
   recordChange(change: TriggerChange, highWater: StreamMark | null): Promise<void>;
   /** How far into the stream any lead state, change or fire on disk reaches; null before the first. */

@@ -58,7 +58,6 @@ export class Matcher {
   private dirtyLeads: LeadHandle[] = [];
   private sweep: Iterator<LeadHandle> | null = null;
   private clock = Number.NEGATIVE_INFINITY;
-  private appliedMax = 0;
   private heldEventCountValue = 0;
 
   /**
@@ -93,11 +92,6 @@ export class Matcher {
   restoreClock(clockMicros: number, silentBefore: readonly (readonly [OuId, number])[]): void {
     this.clock = clockMicros;
     for (const [ou, micros] of silentBefore) this.tenants.of(ou).silentBeforeMicros = micros;
-  }
-
-  /** Highest stream sequence that any lead's state contains. */
-  get appliedStreamSequenceMax(): number {
-    return this.appliedMax;
   }
 
   get leadCount(): number {
@@ -255,6 +249,12 @@ export class Matcher {
     return lead && this.encode(lead);
   }
 
+  /** Whether anything is known of a lead. */
+  knows(ou: OuId, leadId: LeadId): boolean {
+    const tenant = this.tenants.get(ou);
+    return tenant !== undefined && this.leadTable.find(tenant.number, this.leadId.set(leadId)) !== undefined;
+  }
+
   /** Puts a lead back as it was encoded. The sequences may be set before or after. */
   loadLead(ou: OuId, leadId: LeadId, state: Uint8Array): void {
     const tenant = this.tenants.of(ou);
@@ -264,7 +264,6 @@ export class Matcher {
     const scores = decodeLead(lead, tenant.program, this.eventId, state);
     if (scores !== undefined) this.scores.add(lead, scores);
     this.heldEventCountValue += lead.log.heldCount;
-    this.appliedMax = Math.max(this.appliedMax, lead.appliedStreamSequence);
   }
 
   /**
@@ -368,7 +367,6 @@ export class Matcher {
   private accept(lead: Lead, event: LeadEvent): void {
     if (event.timeMicros > lead.newestMicros) lead.newestMicros = event.timeMicros;
     lead.appliedStreamSequence = event.streamSequence;
-    if (event.streamSequence > this.appliedMax) this.appliedMax = event.streamSequence;
     lead.lastHeardMicros = this.clock;
     this.markDirty(lead);
   }

@@ -111,11 +111,18 @@ export class StateStore {
     });
   }
 
-  /** Every lead state; each is valid until the next is taken. */
-  *allLeads(): Generator<LeadRow> {
+  /** The state of one lead, valid until the next is read. */
+  leadState(ou: OuId, leadId: LeadId): Uint8Array | undefined {
+    return this.leads.get(leadKey(ou, leadId));
+  }
+
+  /** Lead states in the order of their keys, from behind one on; null begins. Each is valid until the next is read. */
+  *leadsBehind(place: Omit<LeadRow, 'state'> | null): Generator<LeadRow> {
+    // A zero byte more makes the smallest key that is greater.
+    const start = place && Buffer.concat([leadKey(place.ou, place.leadId), Buffer.alloc(1)]);
     let ouBytes = Buffer.alloc(0);
     let ou = '';
-    for (const { key, value } of this.leads.getRange()) {
+    for (const { key, value } of this.leads.getRange(start === null ? {} : { start })) {
       const end = key.indexOf(0, 1);
       // Within a partition the leads of an OU are neighbours.
       if (key.compare(ouBytes, 0, ouBytes.length, 1, end) !== 0) {

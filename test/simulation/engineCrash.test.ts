@@ -57,6 +57,9 @@ type Step =
   | { kind: 'removeMilestone'; nth: number }
   | { kind: 'checkpoint' };
 
+const ONE_LEAD = { leads: 1, bytes: 1 };
+const CHECKPOINT_INTERVAL_MS = 1_000_000;
+
 const REFIRES: readonly Refire[] = [
   { mode: 'every' },
   { mode: 'once_per_lead' },
@@ -257,8 +260,10 @@ class Program {
       onDeliveriesDurable: () => {},
       metrics: { onGroup: () => {}, onCheckpoint: () => {} },
       logger: SILENT,
-      checkpointIntervalMs: 1_000_000,
+      checkpointIntervalMs: CHECKPOINT_INTERVAL_MS,
       leadsPerTurn: 1,
+      loading: { atStart: ONE_LEAD, perTurn: ONE_LEAD, intervalMs: 1 },
+      clock: { nowMs: () => 0, every: (intervalMs, run) => this.every(intervalMs, run) },
     });
     this.backfiller = new Backfiller({
       matcher: this.matcher,
@@ -305,6 +310,18 @@ class Program {
     }
   }.bind(this);
 
+  /** Checkpoints are asked for by the steps; leads are loaded now and then. */
+  private every(intervalMs: number, run: () => void): () => void {
+    let isOver = intervalMs === CHECKPOINT_INTERVAL_MS;
+    const beat = async (): Promise<void> => {
+      for (await ticks(7); !isOver && !this.isDead; await ticks(7)) run();
+    };
+    void beat();
+    return () => {
+      isOver = true;
+    };
+  }
+
   /** As a crash does to what has not reached the disk. */
   die(): void {
     this.isDead = true;
@@ -313,6 +330,7 @@ class Program {
 
   async start(): Promise<void> {
     this.engine.load();
+    this.engine.loadOthers();
     await this.engine.start({
       streamName: 'EVENTS',
       streamCreated: 'then',
@@ -416,7 +434,7 @@ async function ticks(count: number): Promise<void> {
 /** The program, once nothing is merged any more and all is written. */
 async function ended(program: Program): Promise<Program> {
   await program.engine.committed();
-  while (program.isMerging) await ticks(1);
+  while (program.isMerging || !program.engine.isLoaded) await ticks(1);
   await program.backfiller.stop();
   return program;
 }

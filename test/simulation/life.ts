@@ -15,6 +15,7 @@ import { Witness } from './witness.ts';
 import type { World } from './world.ts';
 
 /** As in the composition of the program. */
+const ONE_LEAD = { leads: 1, bytes: 1 };
 const WRITES_STOP_MS = 5_000;
 const OUTBOX_DRAIN_MS = 10_000;
 const REJECTED_PAUSE_MS = 500;
@@ -67,6 +68,7 @@ export class Life {
   /** Rejects where the real program would not start. */
   async start(): Promise<void> {
     const checkpoint = this.engine.load();
+    this.engine.loadOthers();
     await this.outbox.start();
     const { stream } = this.#world;
     const highWater = this.engine.highWater();
@@ -200,6 +202,7 @@ export class Life {
       },
       checkpointIntervalMs: profile.checkpointIntervalMs,
       leadsPerTurn: profile.leadsPerTurn,
+      loading: { atStart: ONE_LEAD, perTurn: ONE_LEAD, intervalMs: profile.loadIntervalMs },
       clock: this.process,
     });
   }

@@ -36,6 +36,8 @@ export interface Profile {
   readonly attemptsMax: number;
   readonly webhookTimeoutMs: number;
   readonly retryDelaysMs: readonly number[];
+  /** Between two leads that are loaded. */
+  readonly loadIntervalMs: number;
 }
 
 const SECOND = 1_000;
@@ -83,5 +85,6 @@ export function drawProfile(chance: Chance): Profile {
     attemptsMax: chance.pick([2, 4, 64]),
     webhookTimeoutMs: chance.pick([SECOND, 15 * SECOND]),
     retryDelaysMs: chance.pick(SCHEDULES),
+    loadIntervalMs: chance.pick([1, SECOND, 10 * SECOND]),
   };
 }

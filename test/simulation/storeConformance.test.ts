@@ -263,7 +263,10 @@ function everythingIn(store: Store): object {
     changes: store.changesSinceCheckpoint(),
     changeCount: store.changeCount(),
     // Each state is valid until the next is taken.
-    leads: Array.from(store.allLeads(), ({ ou, leadId, state }) => `${ou}/${leadId}: ${state.join()}`).sort(),
+    leads: Array.from(
+      store.leadsBehind(null),
+      ({ ou, leadId, state }) => `${ou}/${leadId}: ${state.join()}`,
+    ).sort(),
     fires: OUS.flatMap((ou) => IDS.map((id) => store.fire(ou, `fire-${id}`) ?? null)),
     deliveries: OUS.flatMap((ou) => deliveryIds.map((id) => store.delivery(ou, id) ?? null)),
     lanes: lanesOf(store),

@@ -4,7 +4,7 @@ import type { Backfill } from '../../src/model/backfill.ts';
 import type { Checkpoint, Reach, StreamMark } from '../../src/model/checkpoint.ts';
 import type { Attempt, Delivery, DeliveryId } from '../../src/model/delivery.ts';
 import type { Destination } from '../../src/model/destination.ts';
-import type { OuId } from '../../src/model/event.ts';
+import type { LeadId, OuId } from '../../src/model/event.ts';
 import type { Fire, FireId } from '../../src/model/fire.ts';
 import type { LoggedChange, Trigger, TriggerChange } from '../../src/model/trigger.ts';
 import type { DeliveryQueue, DestinationSettings, DueRow, FireSource } from '../../src/outbox/ports.ts';
@@ -135,8 +135,12 @@ export class SimulatedDatabase
     return this.#changeCount;
   }
 
-  *allLeads(): Generator<EncodedLead> {
-    yield* this.#visible.leads.values();
+  leadsBehind(place: LeadKey | null): Iterable<EncodedLead> {
+    return this.#visible.leadsBehind(place);
+  }
+
+  leadState(ou: OuId, leadId: LeadId): Uint8Array | undefined {
+    return this.#visible.leadState(ou, leadId);
   }
 
   highWater(): Reach | null {

@@ -2,6 +2,7 @@ import type { BackfillStorePort, FireEntry, StateStorePort } from '../../src/eng
 import type { EncodedLead, LeadKey } from '../../src/matcher/matcher.ts';
 import type { Backfill } from '../../src/model/backfill.ts';
 import type { Checkpoint, Reach, StreamMark } from '../../src/model/checkpoint.ts';
+import type { LeadId, OuId } from '../../src/model/event.ts';
 import type { Fire } from '../../src/model/fire.ts';
 import type { LoggedChange, Trigger, TriggerChange } from '../../src/model/trigger.ts';
 import { Tables } from './simulatedTables.ts';
@@ -52,8 +53,12 @@ export class SimulatedStore implements StateStorePort, BackfillStorePort {
     return this.changesAsked;
   }
 
-  allLeads(): Iterable<EncodedLead> {
-    return this.tables.leads.values();
+  leadsBehind(place: LeadKey | null): Iterable<EncodedLead> {
+    return this.tables.leadsBehind(place);
+  }
+
+  leadState(ou: OuId, leadId: LeadId): Uint8Array | undefined {
+    return this.tables.leadState(ou, leadId);
   }
 
   recordChange(change: TriggerChange, highWater: StreamMark | null): Promise<void> {

@@ -3,6 +3,7 @@ import type { Backfill } from '../../src/model/backfill.ts';
 import type { Checkpoint, Reach, StreamMark } from '../../src/model/checkpoint.ts';
 import type { Attempt, Delivery, DeliveryId } from '../../src/model/delivery.ts';
 import type { Destination } from '../../src/model/destination.ts';
+import type { LeadId, OuId } from '../../src/model/event.ts';
 import type { Fire, FireId } from '../../src/model/fire.ts';
 import type { Trigger, TriggerChange } from '../../src/model/trigger.ts';
 import type { FireEntry } from '../../src/store/fires.ts';
@@ -86,6 +87,17 @@ export class Tables {
   backfillLeadIds(id: number, behind: string | null, countMax: number): string[] {
     const leadIds = [...(this.backfillLeads.get(id)?.keys() ?? [])].sort();
     return leadIds.filter((leadId) => behind === null || leadId > behind).slice(0, countMax);
+  }
+
+  leadState(ou: OuId, leadId: LeadId): Uint8Array | undefined {
+    return this.leads.get(leadKey({ ou, leadId }))?.state;
+  }
+
+  /** Lead states in the order of their keys, as they are now, from behind one on. */
+  leadsBehind(place: LeadKey | null): EncodedLead[] {
+    const behind = place === null ? '' : leadKey(place);
+    const keys = [...this.leads.keys()].filter((key) => key > behind).sort();
+    return keys.map((key) => this.leads.get(key)!);
   }
 
   /** Returns how many leads that were: all of the others, since a backfill here has few. */

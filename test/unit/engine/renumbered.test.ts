@@ -1,61 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Catalog } from '../../../src/engine/catalog.ts';
-import { Engine } from '../../../src/engine/engine.ts';
-import type { GroupCounts } from '../../../src/engine/ports.ts';
-import { Matcher } from '../../../src/matcher/matcher.ts';
-import type { FeedMessage } from '../../../src/model/event.ts';
+import { engineOn, message, START } from '../../support/engine.ts';
 import { aSequence } from '../../support/outbox.ts';
 import { SimulatedStore } from '../../support/simulatedStore.ts';
 
-const EPOCH_MICROS = 1_700_000_000_000_000;
-const START = { streamName: 'EVENTS', streamCreated: 'then', startSequence: 1, renumbered: false };
 const RECREATED = { ...START, streamCreated: 'later', renumbered: true };
-
-function message(streamSequence: number, leadId: string, type = 'signup'): FeedMessage {
-  const arrivalMicros = EPOCH_MICROS + streamSequence;
-  const id = `${leadId}-${type}-${streamSequence}`;
-  return {
-    streamSequence,
-    arrivalMicros,
-    ou: 'acme',
-    subject: 'events.acme',
-    data: Buffer.from(id),
-    decoded: {
-      event: { ou: 'acme', leadId, id, type, timeMicros: arrivalMicros, streamSequence, arrivalMicros },
-    },
-  };
-}
-
-/** An engine on the store, with the counts of its groups. */
-function engineOn(store: SimulatedStore) {
-  const matcher = new Matcher({ allowedLatenessMicros: 1e6, futureSkewMicros: 1e6, heldEventsMax: 100 });
-  const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-  const groups: GroupCounts[] = [];
-  const catalog: Catalog = new Catalog({
-    matcher,
-    store,
-    backfillStore: store,
-    sequencesPerOuMax: 10,
-    currentPosition: () => engine.position,
-    currentMark: () => engine.mark(),
-    logger,
-  });
-  const engine: Engine = new Engine({
-    matcher,
-    catalog,
-    store,
-    commitFires: store.commitFires,
-    storeRejected: async () => {},
-    planDeliveries: () => [],
-    digestOf: (data) => `digest of ${Buffer.from(data)}`,
-    onDeliveriesDurable: () => {},
-    metrics: { onGroup: (counts) => groups.push(counts), onCheckpoint: () => {} },
-    logger,
-    checkpointIntervalMs: 1_000_000,
-    leadsPerTurn: 1,
-  });
-  return { engine, catalog, groups, store };
-}
 
 /** A running engine that has one sequence. */
 async function running(store = new SimulatedStore()) {

@@ -59,11 +59,28 @@ describe('the state store', () => {
     await store.putLeads(rows, checkpointAt(7));
     const reopened = await reopen();
     expect(reopened.highWater()?.stream).toEqual(checkpointAt(7).stream);
-    const found = Array.from(reopened.allLeads(), (row) => ({ ...row, state: Buffer.from(row.state) }));
+    const found = Array.from(reopened.leadsBehind(null), (row) => ({
+      ...row,
+      state: Buffer.from(row.state),
+    }));
     expect(found.length).toBe(rows.length);
     for (const row of rows) {
       expect(found).toContainEqual({ ...row, state: Buffer.from(row.state) });
     }
+    // One by one, and each from behind the one before.
+    const oneByOne: typeof found = [];
+    for (let place: (typeof found)[0] | null = null; ; ) {
+      const [row] = reopened.leadsBehind(place);
+      if (row === undefined) break;
+      place = { ...row, state: Buffer.from(row.state) };
+      oneByOne.push(place);
+    }
+    expect(oneByOne).toEqual(found);
+    for (const { leadId, state } of rows) {
+      expect(Buffer.from(reopened.leadState('ou', leadId)!)).toEqual(Buffer.from(state));
+    }
+    expect(reopened.leadState('ou', 'nobody')).toBeUndefined();
+    expect(reopened.leadState('other', 'plain')).toBeUndefined();
   });
 
   it('keeps equal lead ids of two OUs apart, and removes only what it is asked to', async () => {
@@ -76,7 +93,7 @@ describe('the state store', () => {
       checkpointAt(7),
     );
     await store.removeLeads([{ ou: 'one', leadId: 'lead' }]);
-    expect([...store.allLeads()].map(({ ou }) => ou)).toEqual(['two']);
+    expect([...store.leadsBehind(null)].map(({ ou }) => ou)).toEqual(['two']);
   });
 
   it('logs changes in the order in which they were made, until a checkpoint was made after them', async () => {
