@@ -87,7 +87,7 @@ async function measure(setting: Setting, sequences: number): Promise<BenchReport
   let load: Load | null = null;
   const killAndRestart = async (env: Readonly<Record<string, string>>): Promise<Restart> => {
     await program.program.kill();
-    const started = await restart(dataDir, env);
+    const started = await restart(dataDir, env, leads);
     program = started.program;
     return started.restart;
   };
@@ -232,17 +232,18 @@ function restartRows(restarts: readonly Restart[], embedded: Restart): Row[] {
 }
 
 function restartRow(server: string, restart: Restart): Row {
-  const { processMs, loadMs, streamMs, messageMs, consumingMs, processorMs, caughtUpMs, leads, backlog } =
-    restart;
+  const { processMs, loadMs, streamMs, messageMs, consumingMs, processorMs } = restart;
+  const { caughtUpMs, allLeadsMs, leads, backlog } = restart;
   return {
     'nats-server': server,
     process: processMs,
-    'load leads': loadMs,
+    'first leads': loadMs,
     'find stream': streamMs,
     'first message': messageMs,
     'spawn to consuming': consumingMs,
     'processor time of it': processorMs,
     'spawn to caught up': caughtUpMs,
+    'spawn to all leads': allLeadsMs,
     leads,
     backlog,
   };

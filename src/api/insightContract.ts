@@ -69,7 +69,7 @@ export type LeadView = Shown<z.infer<typeof lead>>;
 const SEQUENCE_ID = 'seq-51d0';
 const AS_OF = { position: 18_204, arrival_time: '2026-03-01T09:30:00.25Z' };
 const problems = {
-  503: 'This version of the sequence is not in force yet, as after a crash, too many are being counted, or a backfill is being added to the leads; try again.',
+  503: 'This version of the sequence is not in force yet, as after a crash, too many are being counted, a backfill is being added to the leads, or those of a large store are being loaded; try again.',
 } as const;
 
 export const getProgress = endpoint({

@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { openEnvironment } from '../../../src/store/environment.ts';
+import { StateStore } from '../../../src/store/states.ts';
+import { waitFor } from '../../support/nats.ts';
+import {
+  createTwoSteps,
+  type RunningProgram,
+  startProgram,
+  temporaryDataDir,
+} from '../../support/program.ts';
+import { type Receiver, startReceiver } from '../../support/receivers.ts';
+
+/** Many more than a start waits for. */
+const LEADS = 250_000;
+const ROWS_PER_WRITE = 10_000;
+const TEST_MS_MAX = 120_000;
+
+let dataDir: ReturnType<typeof temporaryDataDir>;
+let receiver: Receiver;
+let program: RunningProgram | undefined;
+
+beforeEach(async () => {
+  dataDir = temporaryDataDir();
+  receiver = await startReceiver();
+});
+
+afterEach(async () => {
+  await program?.stop();
+  await receiver.close();
+  dataDir.remove();
+});
+
+const publish = (running: RunningProgram, leadId: string, type: string) =>
+  running.call('POST', '/ingest', { id: `${leadId}-${type}`, lead_id: leadId, event_type: type });
+
+const progressOf = (running: RunningProgram, id: string) =>
+  running.call<{ leads: number }>('GET', `/sequences/${id}/progress`);
+
+/** A store in which all leads have made the first step of two; gives the id of the sequence. */
+async function storeOfLeads(): Promise<string> {
+  const first = await startProgram({ dataDir: dataDir.path });
+  await createTwoSteps(first, receiver.url);
+  const { sequences } = await first.call<{ sequences: { id: string }[] }>('GET', '/sequences');
+  const { id } = sequences[0]!;
+  await publish(first, 'lead-0', 'a');
+  await waitFor('the first lead', async () => (await progressOf(first, id)).leads === 1);
+  await first.stop();
+  const environment = openEnvironment(dataDir.path);
+  const states = new StateStore(environment);
+  const state = Buffer.from(states.leadState('default', 'lead-0')!);
+  const reach = states.highWater()!;
+  for (let from = 1; from < LEADS; from += ROWS_PER_WRITE) {
+    const count = Math.min(ROWS_PER_WRITE, LEADS - from);
+    const rows = Array.from({ length: count }, (_, index) => ({
+      ou: 'default',
+      leadId: `lead-${from + index}`,
+      state,
+    }));
+    await states.putLeads(rows, reach);
+  }
+  await environment.close();
+  return id;
+}
+
+it(
+  'fires for leads, and answers for them, before all of a large store are loaded, and counts them when they are',
+  async () => {
+    const id = await storeOfLeads();
+    program = await startProgram({ dataDir: dataDir.path });
+    const { call, log } = program;
+    await expect(progressOf(program, id)).rejects.toThrow(/503.*the lead states are being loaded/s);
+    const last = `lead-${LEADS - 1}`;
+    const standing = await call<{ held: unknown[] }>('GET', `/sequences/${id}/leads/${last}`);
+    expect(standing.held).toMatchObject([{ step: 1, event_type: 'a' }]);
+    await publish(program, last, 'b');
+    await waitFor('the fire', () => receiver.requests.length === 1 || undefined);
+    expect(log()).not.toContain('all lead states are loaded');
+    await waitFor('all leads', () => log().includes('all lead states are loaded') || undefined);
+    expect((await progressOf(program, id)).leads).toBe(LEADS);
+  },
+  TEST_MS_MAX,
+);
