@@ -16,9 +16,9 @@ interface Answer {
   readonly error?: string;
 }
 
-/** As many threads as the program has, which LMDB commits on, and its size of the young generation. */
+/** As many threads as the program has, which LMDB commits on. */
 const THREADS = '16';
-const OPTIONS = ['--expose-gc', '--max-semi-space-size=64'];
+const OPTIONS = ['--expose-gc'];
 
 /** In the child: answers requests, one at a time, until the channel to the parent closes. */
 export function serve(operations: Operations): void {

@@ -4,8 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The build; benchmarks and tests run from the root of the project. */
 const MAIN = resolve('dist/src/main.js');
-/** What `npm start` gives to Node. */
-export const OPTIONS = ['--max-semi-space-size=64'];
 const TOKEN = 'bench-token';
 const START_MS_MAX = 60_000;
 /** Requests of `createAll` under way at once. */
@@ -55,7 +53,7 @@ export async function startProgram(
   execArgv: readonly string[] = [],
 ): Promise<RunningProgram> {
   const spawnedAtMs = Date.now();
-  const child = spawn(process.execPath, [...OPTIONS, ...execArgv, MAIN], {
+  const child = spawn(process.execPath, [...execArgv, MAIN], {
     env: {
       PATH: process.env.PATH,
       NATS_SERVER_BIN: process.env.NATS_SERVER_BIN,

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { OPTIONS } from '../program.ts';
 import type { Usage } from './rounds.ts';
 
 const run = promisify(execFile);
@@ -17,7 +16,7 @@ export type ConsumerStage = 'noop' | 'parse' | 'receive' | 'decode' | 'match';
 
 /** Runs a stage over the whole stream in a process of its own, under the same options as the program. */
 export async function runConsumer(stage: ConsumerStage, natsUrl: string, scale: number): Promise<Usage> {
-  const { stdout } = await run(process.execPath, [...OPTIONS, CONSUMER, stage, natsUrl, String(scale)], {
+  const { stdout } = await run(process.execPath, [CONSUMER, stage, natsUrl, String(scale)], {
     timeout: RUN_MS_MAX,
   });
   return JSON.parse(stdout) as Usage;
