@@ -58,10 +58,11 @@ async function follow(program: ObservedProgram, leads: number): Promise<Restart>
   while (position <= loadedPosition) ({ position, lag } = await program.standing());
   const consumingAtMs = Date.now();
   const { processorMs } = await program.observed();
-  const allLoaded = untilLoaded(program, leads, consumingAtMs + CATCHING_UP_MS_MAX);
-  await untilCaughtUp(program, consumingAtMs + CATCHING_UP_MS_MAX);
-  const caughtUpAtMs = Date.now();
-  const loadedAll = await allLoaded;
+  const deadlineAtMs = consumingAtMs + CATCHING_UP_MS_MAX;
+  const [caughtUpAtMs, loadedAll] = await Promise.all([
+    untilCaughtUp(program, deadlineAtMs),
+    untilLoaded(program, leads, deadlineAtMs),
+  ]);
   return {
     processMs: timeOf(first) - spawnedAtMs,
     loadMs: timeOf(loaded) - timeOf(first),
@@ -90,10 +91,10 @@ async function untilLoaded(
   }
 }
 
-async function untilCaughtUp(program: ObservedProgram, deadlineAtMs: number): Promise<void> {
+async function untilCaughtUp(program: ObservedProgram, deadlineAtMs: number): Promise<number> {
   for (;;) {
     const { lag } = await program.standing();
-    if (lag <= CAUGHT_UP_LAG_MAX) return;
+    if (lag <= CAUGHT_UP_LAG_MAX) return Date.now();
     if (Date.now() > deadlineAtMs) throw new Error(`the program does not catch up: ${lag} messages are left`);
     await sleep(POLL_MS);
   }

@@ -40,8 +40,9 @@ const ERROR_TEXT_MAX = 2_000;
 /**
  * Processors that the server's goroutines share. On all of them idle ones look for work of others, and take the time
  * from us: with one of two the server needs a quarter less, and fires arrive in two thirds of the time (bench/README).
+ * No more than four: Node does not know of a container's quota, and one stream has no use for more.
  */
-const PROCESSORS = Math.max(1, Math.floor(availableParallelism() / 2));
+const PROCESSORS = Math.min(4, Math.max(1, Math.floor(availableParallelism() / 2)));
 
 const OWNER_PATTERN = /--name sequence-triggers-(\d+)/;
 
