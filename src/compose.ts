@@ -51,12 +51,12 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
     core.historyKeeper?.start();
     core.counting = countLists(core);
     core.backfiller.start();
-    loadOthers(core);
     const opening = openStream(config, core);
     if (config.natsUrl === null) await opening;
     else opening.catch((error: unknown) => core.fail(error));
     // Last, so that a start which fails does not use up the only time that the token is shown.
     const firstToken = await createFirstToken(config, core.tokens);
+    loadOthers(core);
     return program(config, core, http, opening, firstToken, unlock);
   } catch (error) {
     core.abort.abort();

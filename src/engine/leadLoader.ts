@@ -17,11 +17,14 @@ export interface Loading {
   readonly intervalMs: number;
 }
 
-/** Some 0.3 s, so that of most stores all is there when the program answers; then some milliseconds at a time. */
+/**
+ * At the start some 0.2 s, so that of most stores all is there when the program answers; then some milliseconds at a
+ * time, with rests that a backlog is read in.
+ */
 export const LOADING: Loading = {
-  atStart: { leads: 50_000, bytes: 8 * 2 ** 20 },
+  atStart: { leads: 20_000, bytes: 4 * 2 ** 20 },
   perTurn: { leads: 500, bytes: 2 ** 17 },
-  intervalMs: 1,
+  intervalMs: 5,
 };
 
 /**

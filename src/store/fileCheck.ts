@@ -24,6 +24,8 @@ const META = 0x08;
 const LARGE_VALUE = 0x01;
 const TABLE = 0x02;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
+/** Read in one go: a call of the system costs more than the bytes. */
+const WINDOW_BYTES = 2 ** 18;
 /** How often a file that somebody writes to is read before the check is given up. */
 const READS_MAX = 10;
 
@@ -131,34 +133,59 @@ function readMeta(file: number, offset: number, isPage = true): Meta {
   return meta;
 }
 
-/** Reads every page that is in use. */
+/** Reads every page that is in use, one level of the trees after the other, and each in the order of the file. */
 function walk(file: number, { pageBytes, roots, lastPage }: Meta): void {
   const pagesInFile = Math.floor(fstatSync(file).size / pageBytes);
-  const page = Buffer.alloc(pageBytes);
-  const waiting: bigint[] = roots.filter((root) => root !== NO_PAGE);
   let pagesLeft = lastPage + 1;
-  const read = (number: bigint): void => {
+  const pageAt = pageReader(file, pageBytes);
+  const read = (number: bigint): Buffer => {
     if (number > BigInt(lastPage) || pagesLeft-- === 0) throw new Error(`it refers to a page ${number}`);
     if (number >= pagesInFile) throw new Error(`it ends before page ${number} of ${lastPage}`);
-    readSync(file, page, 0, pageBytes, Number(number) * pageBytes);
+    const page = pageAt(Number(number));
     if (page.readBigUInt64LE(0) !== number) throw new Error(`page ${number} holds something else`);
+    return page;
   };
-  for (let number = waiting.pop(); number !== undefined; number = waiting.pop()) {
-    read(number);
-    const flags = page.readUInt16LE(18);
-    if ((flags & (BRANCH | LEAF)) === 0) throw new Error(`page ${number} holds something else`);
-    for (const { isOverflow, target, pages } of references(page, (flags & BRANCH) !== 0, number)) {
-      if (!isOverflow) {
-        waiting.push(target);
-        continue;
+  let level = roots.filter((root) => root !== NO_PAGE);
+  while (level.length > 0) {
+    const below: bigint[] = [];
+    const overflows: bigint[] = [];
+    for (const number of inOrder(level)) {
+      const page = read(number);
+      const flags = page.readUInt16LE(18);
+      if ((flags & (BRANCH | LEAF)) === 0) throw new Error(`page ${number} holds something else`);
+      for (const { isOverflow, target, pages } of references(page, (flags & BRANCH) !== 0, number)) {
+        if (isOverflow && target + pages > pagesInFile) {
+          throw new Error(`it ends before page ${target + pages - 1n}`);
+        }
+        (isOverflow ? overflows : below).push(target);
       }
-      if (target + pages > pagesInFile) throw new Error(`it ends before page ${target + pages - 1n}`);
-      const rest = Buffer.from(page);
-      read(target);
-      if ((page.readUInt16LE(18) & OVERFLOW) === 0) throw new Error(`page ${target} holds something else`);
-      rest.copy(page);
     }
+    for (const number of inOrder(overflows)) {
+      if ((read(number).readUInt16LE(18) & OVERFLOW) === 0) {
+        throw new Error(`page ${number} holds something else`);
+      }
+    }
+    level = below;
   }
+}
+
+function inOrder(pages: readonly bigint[]): BigUint64Array {
+  return BigUint64Array.from(pages).sort();
+}
+
+/** Gives pages of a file, each valid until the next. */
+function pageReader(file: number, pageBytes: number): (number: number) => Buffer {
+  const window = Buffer.alloc(Math.max(WINDOW_BYTES, pageBytes));
+  let windowAt = 0;
+  let windowBytes = 0;
+  return (number) => {
+    const at = number * pageBytes;
+    if (at < windowAt || at + pageBytes > windowAt + windowBytes) {
+      windowAt = at;
+      windowBytes = readSync(file, window, 0, window.length, at);
+    }
+    return window.subarray(at - windowAt, at - windowAt + pageBytes);
+  };
 }
 
 interface Reference {

@@ -71,7 +71,7 @@ it(
   'fires for leads, and answers for them, before all of a large store are loaded, and counts them when they are',
   async () => {
     const id = await storeOfLeads();
-    // Answers come before NATS is there, and loading begins then.
+    // Answers come before NATS is there, and the others are loaded behind that.
     program = await startProgram({ dataDir: dataDir.path, ready: false });
     const { call, log } = program;
     await expect(progressOf(program, id)).rejects.toThrow(/503.*the lead states are being loaded/s);
