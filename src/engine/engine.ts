@@ -170,7 +170,7 @@ export class Engine {
       if (!catalog.isReplaying) matcher.forgetUnknownTriggers();
       onLoaded();
     };
-    this.stopLoader = this.clock.every((this.options.loading ?? LOADING).intervalMs, loadSome);
+    this.stopLoader = this.clock.every(this.leadLoader.intervalMs, loadSome);
   }
 
   /** The lead states that are not loaded yet stay on disk. Nothing of them may be asked any more. */

@@ -52,6 +52,11 @@ export class LeadLoader {
     this.loading = loading;
   }
 
+  /** Between two calls of `loadNext`. */
+  get intervalMs(): number {
+    return this.loading.intervalMs;
+  }
+
   /** Whether all are in memory. */
   get isComplete(): boolean {
     return this.isCompleteValue;

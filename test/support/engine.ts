@@ -1,14 +1,16 @@
 import { Catalog } from '../../src/engine/catalog.ts';
 import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
-import type { GroupCounts } from '../../src/engine/ports.ts';
+import type { GroupCounts, LoggerPort } from '../../src/engine/ports.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
+import type { MatcherLimits } from '../../src/matcher/outcome.ts';
 import type { FeedMessage } from '../../src/model/event.ts';
 import type { SimulatedStore } from './simulatedStore.ts';
 
 export const OU = 'acme';
 const EPOCH_MICROS = 1_700_000_000_000_000;
 const HOUR_MICROS = 3_600_000_000;
-const LIMITS = { allowedLatenessMicros: 1e6, futureSkewMicros: 1e6, heldEventsMax: 100 };
+const LIMITS: MatcherLimits = { allowedLatenessMicros: 1e6, futureSkewMicros: 1e6, heldEventsMax: 100 };
+const SILENT: LoggerPort = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** A place in a stream that was never read before. */
 export const START = { streamName: 'EVENTS', streamCreated: 'then', startSequence: 1, renumbered: false };
@@ -36,9 +38,12 @@ export function malformed(streamSequence: number): FeedMessage {
 }
 
 /** An engine on a store, with the counts of its groups. It writes no checkpoint unless asked. */
-export function engineOn(store: SimulatedStore, options: Partial<EngineOptions> = {}) {
-  const matcher = new Matcher(LIMITS);
-  const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+export function engineOn(
+  store: SimulatedStore,
+  options: Partial<EngineOptions> = {},
+  { limits = LIMITS, catalogLogger = SILENT }: { limits?: MatcherLimits; catalogLogger?: LoggerPort } = {},
+) {
+  const matcher = new Matcher(limits);
   const groups: GroupCounts[] = [];
   const catalog: Catalog = new Catalog({
     matcher,
@@ -47,7 +52,7 @@ export function engineOn(store: SimulatedStore, options: Partial<EngineOptions> 
     sequencesPerOuMax: 10,
     currentPosition: () => engine.position,
     currentMark: () => engine.mark(),
-    logger,
+    logger: catalogLogger,
   });
   const engine: Engine = new Engine({
     matcher,
@@ -59,7 +64,7 @@ export function engineOn(store: SimulatedStore, options: Partial<EngineOptions> 
     digestOf: (data) => `digest of ${Buffer.from(data)}`,
     onDeliveriesDurable: () => {},
     metrics: { onGroup: (counts) => groups.push(counts), onCheckpoint: () => {} },
-    logger,
+    logger: SILENT,
     checkpointIntervalMs: 1_000_000,
     leadsPerTurn: 1,
     ...options,

@@ -2,12 +2,14 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { insightPort } from '../../../src/composition/insight.ts';
 import { Backfiller } from '../../../src/engine/backfiller.ts';
 import { Backfills, newBackfill } from '../../../src/engine/backfills.ts';
-import { Catalog } from '../../../src/engine/catalog.ts';
-import { Engine } from '../../../src/engine/engine.ts';
+import type { Catalog } from '../../../src/engine/catalog.ts';
+import { LEADS_PER_TURN } from '../../../src/engine/checkpointer.ts';
+import type { Engine } from '../../../src/engine/engine.ts';
 import type { BackfillPortion, BackfillRequest } from '../../../src/engine/ports.ts';
 import { Matcher } from '../../../src/matcher/matcher.ts';
 import type { Backfill } from '../../../src/model/backfill.ts';
 import type { FeedMessage, LeadEvent } from '../../../src/model/event.ts';
+import { engineOn } from '../../support/engine.ts';
 import { recordingLogger, waitFor } from '../../support/nats.ts';
 import { aSequence } from '../../support/outbox.ts';
 import { SimulatedStore } from '../../support/simulatedStore.ts';
@@ -32,7 +34,7 @@ function message(decoded: LeadEvent): FeedMessage {
 /** An engine with a backfiller beside it, and a stream that gives a portion when it is told to. */
 class Bench {
   readonly store: SimulatedStore;
-  readonly matcher = new Matcher(LIMITS);
+  readonly matcher: Matcher;
   readonly logger = recordingLogger();
   readonly catalog: Catalog;
   readonly engine: Engine;
@@ -45,28 +47,11 @@ class Bench {
 
   constructor(store = new SimulatedStore()) {
     this.store = store;
-    this.catalog = new Catalog({
-      matcher: this.matcher,
-      store,
-      backfillStore: store,
-      sequencesPerOuMax: 10,
-      currentPosition: () => this.engine.position,
-      currentMark: () => this.engine.mark(),
-      logger: this.logger,
-    });
-    this.engine = new Engine({
-      matcher: this.matcher,
-      catalog: this.catalog,
-      store,
-      commitFires: store.commitFires,
-      storeRejected: async () => {},
-      planDeliveries: () => [],
-      digestOf: (data) => `digest of ${Buffer.from(data)}`,
-      onDeliveriesDurable: () => {},
-      metrics: { onGroup: () => {}, onCheckpoint: () => {} },
-      logger: SILENT,
-      checkpointIntervalMs: 1_000_000,
-    });
+    const parts = { limits: LIMITS, catalogLogger: this.logger };
+    const { engine, catalog, matcher } = engineOn(store, { leadsPerTurn: LEADS_PER_TURN }, parts);
+    this.engine = engine;
+    this.catalog = catalog;
+    this.matcher = matcher;
     this.backfiller = new Backfiller({
       matcher: this.matcher,
       limits: LIMITS,
