@@ -19,7 +19,7 @@ export function apiPorts(config: Config, core: Core): ApiPorts {
     milestones: milestonePort(config, core),
     publish: async (ou, events) => {
       if (core.room === null) return { ok: false, reason: 'the stream is not connected', isTooLarge: false };
-      const result = await core.room.publisher.publish(ou, events.map(toPublish));
+      const result = await core.room.publisher.publish(ou, events);
       if (result.stored) return { ok: true };
       return { ok: false, reason: result.reason, isTooLarge: result.isTooLarge };
     },
@@ -69,17 +69,6 @@ function followingUrls(core: Core): ApiPorts['catalog'] {
       if (result.ok) takeAlong(core, before, result.sequence);
       return result;
     },
-  };
-}
-
-type IngestEvent = Parameters<ApiPorts['publish']>[1][number];
-
-function toPublish({ createdAt, metadata, score, ...event }: IngestEvent) {
-  return {
-    ...event,
-    ...(createdAt === null ? {} : { createdAt }),
-    ...(metadata === null ? {} : { metadata }),
-    ...(score === null ? {} : { score }),
   };
 }
 

@@ -7,13 +7,15 @@ export interface Failure {
   readonly isTooLarge: boolean;
 }
 
-/** Told once: null when the message is stored. */
-export type Settle = (failure: Failure | null) => void;
+/** Told of each message of a group, by the number that it was sent with: null when it is stored. */
+export type Settle = (number: number, failure: Failure | null) => void;
 
 /** What the server answers for a subject that nobody takes. */
 const NO_RESPONDERS = 503;
 /** JSStreamMessageExceedsMaximumErr */
 const STREAM_MESSAGE_TOO_LARGE = 10054;
+/** Of the numbers in the subjects of answers. */
+const RADIX = 36;
 
 /**
  * Sends messages to JetStream and hears which of them are stored, all by one subscription. The client's own `publish`
@@ -23,47 +25,49 @@ const STREAM_MESSAGE_TOO_LARGE = 10054;
 export class Acknowledgements {
   readonly #nats: NatsConnection;
   readonly #inbox: string;
-  /** By the last token of the subject that the answer comes on. */
-  readonly #awaited = new Map<string, Settle>();
-  #sent = 0;
+  /** By the group's token in the subject that the answer comes on: `<inbox>.<group>.<number>`. */
+  readonly #groups = new Map<string, Settle>();
+  #opened = 0;
 
   constructor(nats: NatsConnection) {
     this.#nats = nats;
     this.#inbox = `${createInbox()}.`;
-    nats.subscribe(`${this.#inbox}*`, {
+    nats.subscribe(`${this.#inbox}*.*`, {
       callback: (error, message) => {
         if (error === null) this.#hear(message);
       },
     });
   }
 
-  /**
-   * Sends a message, which the stream stores once for each message id. `settle` is not called before this returns.
-   *
-   * @returns what `forget` takes
-   * @throws NatsError when the connection is closed
-   */
-  send(subject: string, data: Uint8Array, messageId: string, settle: Settle): string {
-    const token = (this.#sent++).toString(36);
-    const fields = headers();
-    fields.set('Nats-Msg-Id', messageId);
-    this.#nats.publish(subject, data, { headers: fields, reply: this.#inbox + token });
-    this.#awaited.set(token, settle);
-    return token;
+  /** A group of messages that are waited for together, until it is closed. */
+  open(settle: Settle): string {
+    const group = (this.#opened++).toString(RADIX);
+    this.#groups.set(group, settle);
+    return group;
   }
 
-  /** Waits for the answer no more: `settle` is not called. */
-  forget(token: string): void {
-    this.#awaited.delete(token);
+  /**
+   * Sends a message, which the stream stores once for each message id. Nothing is settled before this returns.
+   *
+   * @param number of the message in its group
+   * @throws NatsError when the connection is closed
+   */
+  send(group: string, number: number, subject: string, data: Uint8Array, messageId: string): void {
+    const fields = headers();
+    fields.set('Nats-Msg-Id', messageId);
+    const reply = `${this.#inbox}${group}.${number.toString(RADIX)}`;
+    this.#nats.publish(subject, data, { headers: fields, reply });
+  }
+
+  /** Waits for the answers no more: nothing of the group is settled from here on. */
+  close(group: string): void {
+    this.#groups.delete(group);
   }
 
   #hear(message: Msg): void {
-    const token = message.subject.slice(this.#inbox.length);
-    const settle = this.#awaited.get(token);
+    const [group, number] = message.subject.slice(this.#inbox.length).split('.') as [string, string];
     // One that comes too late is nobody's any more.
-    if (settle === undefined) return;
-    this.#awaited.delete(token);
-    settle(failureOf(message));
+    this.#groups.get(group)?.(Number.parseInt(number, RADIX), failureOf(message));
   }
 }
 
@@ -72,7 +76,7 @@ function failureOf(message: Msg): Failure | null {
     return failed('no stream takes the events: theirs was deleted, or JetStream is not running');
   }
   try {
-    const { error } = message.json<{ readonly error?: ApiError }>();
+    const { error } = JSON.parse(message.string()) as { readonly error?: ApiError };
     if (error === undefined) return null;
     if (error.err_code === STREAM_MESSAGE_TOO_LARGE) {
       return { reason: 'it is larger than the max_msg_size of the events stream', isTooLarge: true };

@@ -5,14 +5,14 @@ import { eventMessageId } from './messageId.ts';
 import { messageOf, type Readiness } from './ports.ts';
 import { subjectOfOu } from './subject.ts';
 
-/** An event as a client hands it in. `createdAt` is an RFC 3339 time; without it, the arrival time counts. */
+/** An event as a client hands it in; null is the same as absent. Without `createdAt`, RFC 3339, the arrival time counts. */
 export interface EventToPublish {
   readonly id: string;
   readonly leadId: string;
   readonly eventType: string;
-  readonly createdAt?: string;
-  readonly metadata?: object;
-  readonly score?: number;
+  readonly createdAt?: string | null;
+  readonly metadata?: object | null;
+  readonly score?: number | null;
 }
 
 export type PublishResult =
@@ -29,17 +29,17 @@ const TIMEOUT_MS = 5_000;
 /** Calls that came within so long of each other are given up together, instead of sending one for the rest of its time. */
 const TOGETHER_MS = 100;
 
-const encoder = new TextEncoder();
-
 /** One call of `publish`. */
 interface Batch {
   readonly ou: OuId;
   readonly subject: string;
+  /** Of its messages, for the acknowledgements. */
+  readonly group: string;
   readonly events: readonly EventToPublish[];
   /** Index of the next event to send. */
   next: number;
-  /** Of the messages that are sent and not acknowledged. */
-  readonly underWay: Set<string>;
+  /** Index of each event that is sent and not acknowledged. */
+  readonly underWay: Set<number>;
   /** By the clock of `performance`. */
   readonly deadlineMs: number;
   /** The first reason why one was not stored; the rest is not sent then. */
@@ -83,10 +83,17 @@ export class EventPublisher {
     if (!connection.ready) return { stored: false, ...failed(connection.reason) };
     this.#held += events.length;
     const result = await new Promise<PublishResult>((resolve) => {
-      const subject = subjectOfOu(this.#eventsSubject, ou);
-      const deadlineMs = performance.now() + TIMEOUT_MS;
-      const underWay = new Set<string>();
-      const batch = { ou, subject, events, next: 0, underWay, deadlineMs, failure: null, resolve };
+      const batch: Batch = {
+        ou,
+        subject: subjectOfOu(this.#eventsSubject, ou),
+        group: this.#acknowledgements.open((index, failure) => this.#settle(batch, index, failure)),
+        events,
+        next: 0,
+        underWay: new Set(),
+        deadlineMs: performance.now() + TIMEOUT_MS,
+        failure: null,
+        resolve,
+      };
       this.#unfinished.add(batch);
       this.#timer ??= this.#watch(TIMEOUT_MS);
       this.#batches.push(batch);
@@ -111,23 +118,22 @@ export class EventPublisher {
     if (batch.failure === null && !this.#connection().ready)
       batch.failure = failed('the connection to NATS was lost');
     if (batch.failure !== null) return;
-    const event = batch.events[batch.next++]!;
+    const index = batch.next++;
+    const event = batch.events[index]!;
     const messageId = eventMessageId(batch.ou, event.leadId, event.id);
     try {
-      const token = this.#acknowledgements.send(batch.subject, encodeEvent(event), messageId, (failure) =>
-        this.#settle(batch, token, failure && named(event, failure)),
-      );
-      batch.underWay.add(token);
+      this.#acknowledgements.send(batch.group, index, batch.subject, encodeEvent(event), messageId);
+      batch.underWay.add(index);
       this.#underWay++;
     } catch (error) {
       batch.failure = named(event, failureOf(error));
     }
   }
 
-  #settle(batch: Batch, token: string, failure: Failure | null): void {
-    batch.underWay.delete(token);
+  #settle(batch: Batch, index: number, failure: Failure | null): void {
+    if (!batch.underWay.delete(index)) return;
     this.#underWay--;
-    batch.failure ??= failure;
+    batch.failure ??= failure && named(batch.events[index]!, failure);
     const isAllSent = batch.failure !== null || batch.next === batch.events.length;
     if (isAllSent && batch.underWay.size === 0 && !this.#batches.includes(batch)) this.#finish(batch);
     this.#sendInTurn();
@@ -135,6 +141,7 @@ export class EventPublisher {
 
   #finish(batch: Batch): void {
     this.#unfinished.delete(batch);
+    this.#acknowledgements.close(batch.group);
     const { failure, resolve } = batch;
     resolve(failure === null ? { stored: true } : { stored: false, ...failure });
   }
@@ -159,7 +166,6 @@ export class EventPublisher {
 
   #giveUp(batch: Batch): void {
     batch.failure ??= failed('JetStream did not answer in time');
-    for (const token of batch.underWay) this.#acknowledgements.forget(token);
     this.#underWay -= batch.underWay.size;
     this.#finish(batch);
   }
@@ -170,11 +176,12 @@ function encodeEvent(event: EventToPublish): Uint8Array {
     id: event.id,
     lead_id: event.leadId,
     event_type: event.eventType,
-    created_at: event.createdAt,
-    metadata: event.metadata,
-    score: event.score,
+    created_at: event.createdAt ?? undefined,
+    metadata: event.metadata ?? undefined,
+    score: event.score ?? undefined,
   };
-  return encoder.encode(JSON.stringify(body));
+  // From a pool of memory, where a TextEncoder makes a buffer of its own for each.
+  return Buffer.from(JSON.stringify(body));
 }
 
 /** What is wrong with one event is to be found among those of a batch. */
