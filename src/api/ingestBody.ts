@@ -3,8 +3,8 @@ import { parseInstant } from '../model/instant.ts';
 import { formatMicros } from '../model/time.ts';
 import type { IngestEvent } from './catalogPorts.ts';
 import { batch, event, METADATA_BYTES_MAX } from './ingestSchema.ts';
-import { type FieldError, invalid, Problem } from './problem.ts';
-import { check } from './validation.ts';
+import { type FieldError, Problem } from './problem.ts';
+import { checkedBody } from './request.ts';
 
 /** The id of an event that came without one, by its place in the batch. */
 export type NewEventId = (index: number) => string;
@@ -16,26 +16,10 @@ export function simulatedId(index: number): string {
 
 /** The events of a body, all of them or a Problem that names each bad one. */
 export function readEvents(body: unknown, newId: NewEventId): readonly IngestEvent[] {
-  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'events')) {
-    return checkedEvents([body], () => '', newId);
-  }
-  const result = check(batch, body);
-  if (!result.ok) throw invalid(result.errors, 'body');
-  return checkedEvents(result.value.events, (index) => `events[${index}]`, newId);
-}
-
-function checkedEvents(
-  inputs: readonly unknown[],
-  pathOf: (index: number) => string,
-  newId: NewEventId,
-): readonly IngestEvent[] {
-  const results = inputs.map((input, index) => check(event, input, pathOf(index)));
-  const errors = results.flatMap((result) => (result.ok ? [] : result.errors));
-  if (errors.length > 0) throw invalid(errors, 'body');
-  const events = results.flatMap((result, index) =>
-    result.ok ? [toIngestEvent(result.value, newId(index))] : [],
-  );
-  refuseLargeMetadata(events, pathOf);
+  const isBatch = typeof body === 'object' && body !== null && Object.hasOwn(body, 'events');
+  const inputs = isBatch ? checkedBody(batch, body).events : [checkedBody(event, body)];
+  const events = inputs.map((input, index) => toIngestEvent(input, newId(index)));
+  refuseLargeMetadata(events, isBatch ? (index) => `events[${index}].` : () => '');
   return events;
 }
 
@@ -53,14 +37,13 @@ export function toIngestEvent(input: z.infer<typeof event>, newId: string): Inge
   };
 }
 
-function refuseLargeMetadata(events: readonly IngestEvent[], pathOf: (index: number) => string): void {
+function refuseLargeMetadata(events: readonly IngestEvent[], prefixOf: (index: number) => string): void {
   const errors = events.flatMap((each, index): FieldError[] => {
     const bytes = each.metadata === null ? 0 : Buffer.byteLength(JSON.stringify(each.metadata));
     if (bytes <= METADATA_BYTES_MAX) return [];
-    const at = pathOf(index);
     const limit = METADATA_BYTES_MAX.toLocaleString('en-US');
     const message = `must be at most ${limit} bytes as JSON; got ${bytes.toLocaleString('en-US')}`;
-    return [{ path: at === '' ? 'metadata' : `${at}.metadata`, message }];
+    return [{ path: `${prefixOf(index)}metadata`, message }];
   });
   const first = errors[0];
   if (first !== undefined) throw new Problem(413, `${first.path} ${first.message}`, { errors });

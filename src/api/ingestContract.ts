@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { count } from './commonSchema.ts';
 import { endpoint } from './endpoint.ts';
 import { readEvents } from './ingestBody.ts';
-import { documentedBatch, event } from './ingestSchema.ts';
+import { batch, event } from './ingestSchema.ts';
 import { freshIdOf, readJson } from './request.ts';
 
 export const ingest = endpoint({
@@ -15,7 +15,7 @@ export const ingest = endpoint({
   description:
     'One event, or `{ "events": [ … ] }` with up to 1,000; all of them are taken or none. Send an `id` with each, or an Idempotency-Key with the request: then it may be repeated without counting twice. Fields of an event that are not listed are ignored, misspelled ones too; those beside `events` are refused.',
   body: {
-    schema: z.union([event, documentedBatch]),
+    schema: z.union([event, batch]),
     isRequired: true,
     read: async (context) => {
       const freshId = freshIdOf(context);

@@ -53,15 +53,15 @@ export function bearerOf(context: ApiContext): string | undefined {
 
 /** The JSON body, checked. Throws the Problem of whatever is wrong with it: 400, 413 or 415. */
 export async function readBody<T>(context: ApiContext, schema: z.ZodType<T>): Promise<T> {
-  return checked(schema, await readJson(context));
+  return checkedBody(schema, await readJson(context));
 }
 
 /** The same for a request that may also come without a body. */
 export async function readOptionalBody<T>(context: ApiContext, schema: z.ZodType<T>): Promise<T> {
   const bytes = await bodyBytes(context);
-  if (bytes.length === 0) return checked(schema, {});
+  if (bytes.length === 0) return checkedBody(schema, {});
   requireJsonType(context);
-  return checked(schema, parseJson(bytes));
+  return checkedBody(schema, parseJson(bytes));
 }
 
 /** The body as JSON of any shape. */
@@ -70,7 +70,8 @@ export async function readJson(context: ApiContext): Promise<unknown> {
   return parseJson(await bodyBytes(context));
 }
 
-function checked<T>(schema: z.ZodType<T>, input: unknown): T {
+/** A body that has been read, checked. Throws a 400 that names each thing that is wrong with it. */
+export function checkedBody<T>(schema: z.ZodType<T>, input: unknown): T {
   const result = check(schema, input);
   if (!result.ok) throw invalid(result.errors, 'body');
   return result.value;

@@ -9,8 +9,8 @@ export type Checked<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly errors: readonly FieldError[] };
 
-/** More errors than this in one answer help nobody. */
-const ERRORS_MAX = 1_000;
+/** As many as a batch of 1,000 events has when each of their seven fields is wrong; more in one answer help nobody. */
+const ERRORS_MAX = 7_000;
 const UNKNOWN_FIELDS_NAMED_MAX = 20;
 const SHOWN_CHARACTERS_MAX = 60;
 
