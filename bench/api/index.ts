@@ -36,11 +36,11 @@ export async function benchApi(scale: number): Promise<BenchReport> {
   const feed = new OperatingProcess<FeedOperations>('api/feedProcess');
   try {
     const asked = operations(await prepare(program, scale));
-    await table(pool, asked, WARMUP_SECONDS * scale);
-    const idle = await table(pool, asked, SECONDS * scale);
+    await table(program, pool, asked, WARMUP_SECONDS * scale);
+    const idle = await table(program, pool, asked, SECONDS * scale);
     await settle(program);
     await feed.run('start', { natsUrl: program.natsUrl, eventsPerSecond: FEED_EVENTS_PER_SECOND });
-    const loaded = await table(pool, asked, SECONDS * scale);
+    const loaded = await table(program, pool, asked, SECONDS * scale);
     const reached = Math.round(await feed.run('stop', null));
     await settle(program);
     const kept = `the publisher reached ${reached.toLocaleString('en-US')}/s`;
@@ -80,12 +80,21 @@ async function prepare(program: RunningProgram, scale: number): Promise<string> 
   return id;
 }
 
-/** One operation after the other: how many there can be, then how long one takes at a fixed rate. */
-async function table(pool: Pool, asked: readonly Operation[], seconds: number): Promise<Row[]> {
+/**
+ * One operation after the other: how many there can be, and when the feed has caught up with that, how long one takes
+ * at a fixed rate.
+ */
+async function table(
+  program: RunningProgram,
+  pool: Pool,
+  asked: readonly Operation[],
+  seconds: number,
+): Promise<Row[]> {
   const rows: Row[] = [];
   let baseline = 1;
   for (const operation of asked) {
     const most = await closedLoop(pool, operation, CONNECTIONS, seconds);
+    await settle(program);
     const paced = await openLoop(pool, operation, seconds);
     const perSecond = most.requests / most.seconds;
     if (operation.name === BASELINE) baseline = perSecond;
@@ -107,7 +116,7 @@ function milliseconds(micros: number): number {
   return Math.round(micros / 10) / 100;
 }
 
-/** Waits until the program has read all that is in the stream. */
+/** Waits until the program has read all that is in the stream; beside a feed, until it is found so once. */
 async function settle(program: RunningProgram): Promise<void> {
   for (let waitedMs = 0; waitedMs < LAG_SETTLE_MS_MAX; waitedMs += 50) {
     const answer = await program.request('GET', '/readyz');

@@ -36,6 +36,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   mixed,
   windows,
   leads1M,
+  longLogs,
   disorder,
   hotLead,
   churn,
@@ -78,6 +79,21 @@ async function leads1M(scale: number): Promise<Table[]> {
     '30-day windows: all stay held': { ...size, windowDays: 30 },
   });
   return [{ title: '1,000,000 leads and 4,000,000 events', rows: rows.map((row) => rowOf(row)) }];
+}
+
+/** Leads that hold many events each, the oldest of which end one after the other. */
+async function longLogs(scale: number): Promise<Table[]> {
+  const holding = (heldPerLead: number, leads: number): Partial<Workload> => ({
+    sequences: 1_000,
+    leads,
+    events: Math.round((leads * heldPerLead * CARD.spanDays) / CARD.windowDays),
+  });
+  const rows = await measureDeviations(scale, {
+    'some 50 held events each': holding(50, 8_000),
+    'some 200': holding(200, 2_000),
+    'some 800': holding(800, 250),
+  });
+  return [{ title: 'leads that hold many events, 1,000 sequences', rows: rows.map((row) => rowOf(row)) }];
 }
 
 /** Each kind of disorder beside the same events in order. */

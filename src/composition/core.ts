@@ -86,7 +86,7 @@ export function loadCore(config: Config, log: Logger, senders: Senders): Core {
   const fires = new FireStore(environment, deliveries);
   const freshFires = new FreshFires(fires);
   const history = new HistoryStore(environment, { fires, deliveries, states });
-  const matcher = new Matcher(matcherLimits(config), randomInt(2 ** 32));
+  const matcher = new Matcher(matcherLimits(config), { hashSeed: randomInt(2 ** 32) });
   const catalog: Catalog = new Catalog({
     matcher,
     store: states,

@@ -1,4 +1,4 @@
-import { NOWHERE } from './arena.ts';
+import { type Arena, NOWHERE } from './arena.ts';
 import { EventBlock } from './eventBlock.ts';
 import { LogIndex } from './logIndex.ts';
 import type { Text } from './text.ts';
@@ -6,8 +6,12 @@ import type { Text } from './text.ts';
 /** An indexed log is compacted when more than this share of it is vacant, so that dropping costs little each time. */
 const VACANT_SHARE_MAX = 1 / 4;
 
-/** From this length on, look-ups by type go through an index instead of a scan. */
-export const INDEXED_LENGTH_MIN = 48;
+/**
+ * From this length on, look-ups go through an index instead of a scan, unless told otherwise. The index of a log
+ * is scattered over the heap: for as long as its leads do not all stay in the processor's caches, a scan of some
+ * hundreds of events in a row costs less than one look-up.
+ */
+export const INDEXED_LENGTH_MIN = 512;
 
 /**
  * The held events of a lead in the lead's order, (event time, stream sequence) ascending (R2). One object
@@ -15,15 +19,21 @@ export const INDEXED_LENGTH_MIN = 48;
  * index into the log and is valid until the next change of it.
  */
 export class LeadLog extends EventBlock {
+  private readonly indexedLengthMin: number;
   private readonly indexes = new Map<number, LogIndex>();
   private lead = NOWHERE;
   private index: LogIndex | null = null;
+
+  constructor(events: Arena, ids: Arena, indexedLengthMin: number) {
+    super(events, ids);
+    this.indexedLengthMin = indexedLengthMin;
+  }
 
   /** Points at the log of a lead, whose record keeps LOG_FIELDS integers of it from `at` on, at first zeros. */
   open(lead: number, record: Int32Array, at: number): void {
     this.openBlock(record, at);
     this.lead = lead;
-    this.index = this.length < INDEXED_LENGTH_MIN ? null : (this.indexes.get(lead) ?? null);
+    this.index = this.length < this.indexedLengthMin ? null : (this.indexes.get(lead) ?? null);
   }
 
   /** Number of events: all positions but those of dropped events, which only an indexed log has. */
@@ -127,7 +137,7 @@ export class LeadLog extends EventBlock {
 
   /** Whether look-ups by type are cheaper than a scan; builds the index of a log that has become long. */
   get isIndexed(): boolean {
-    if (this.length < INDEXED_LENGTH_MIN) return false;
+    if (this.length < this.indexedLengthMin) return false;
     if (this.index === null) {
       this.index = new LogIndex();
       for (let position = 0; position < this.length; position++) {
@@ -188,7 +198,7 @@ export class LeadLog extends EventBlock {
     if (count === 0) return;
     this.index?.dropFront(count);
     this.dropVacantFront(count);
-    if (this.length < INDEXED_LENGTH_MIN && this.index !== null) this.compact();
+    if (this.length < this.indexedLengthMin && this.index !== null) this.compact();
   }
 
   /** Closes all gaps, which makes positions other ones. */

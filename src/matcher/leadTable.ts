@@ -1,7 +1,7 @@
 import { Arena, NOWHERE } from './arena.ts';
 import { EVENT_CELL_BYTES, ID_CELL_BYTES } from './eventBlock.ts';
 import { LEAD_CELL_BYTES, Lead, leadCells, NO_TENANT } from './lead.ts';
-import { LeadLog } from './leadLog.ts';
+import { INDEXED_LENGTH_MIN, LeadLog } from './leadLog.ts';
 import { MARK_CELL_BYTES, Marks } from './marks.ts';
 import type { Text } from './text.ts';
 
@@ -30,10 +30,12 @@ export class LeadTable {
   /** Keeps reads without another purpose from being left out. */
   protected touched = 0;
 
-  constructor() {
+  /** @param indexedLengthMin from which length on a log is indexed, at most INDEXED_LENGTH_MIN; it changes no result. */
+  constructor(indexedLengthMin = INDEXED_LENGTH_MIN) {
     // Logs and marks share the cells: what one gives back the other can use.
     const cells = new Arena(Math.max(EVENT_CELL_BYTES, MARK_CELL_BYTES));
-    this.lead = new Lead(this.records, new LeadLog(cells, new Arena(ID_CELL_BYTES)), new Marks(cells));
+    const log = new LeadLog(cells, new Arena(ID_CELL_BYTES), indexedLengthMin);
+    this.lead = new Lead(this.records, log, new Marks(cells));
     for (let part = 0; part < LEAD_PARTS; part++) this.parts.push(new Int32Array(PART_SLOTS_MIN * 2));
   }
 

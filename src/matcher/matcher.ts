@@ -25,6 +25,14 @@ export interface LeadKey {
 /** Names one lead for as long as it is known; cheaper to keep than its key. */
 export type LeadHandle = number;
 
+/** What changes no result. */
+export interface MatcherTuning {
+  /** Of the hash tables; where it is random, nobody can choose ids that collide. */
+  readonly hashSeed?: number;
+  /** From which number of held events on those of a lead are indexed; at most INDEXED_LENGTH_MIN, which it is by default. */
+  readonly indexedLengthMin?: number;
+}
+
 /** A lead's state on its way to disk. */
 export interface EncodedLead extends LeadKey {
   readonly state: Uint8Array;
@@ -46,7 +54,7 @@ const UNLISTED: Outcome = { kind: 'unlisted' };
 export class Matcher {
   private readonly limits: MatcherLimits;
   private readonly tenants = new Tenants();
-  private readonly leadTable = new LeadTable();
+  private readonly leadTable: LeadTable;
   private readonly leadId: Text;
   private readonly eventId: Text;
   private readonly evaluator = new Evaluator();
@@ -60,11 +68,9 @@ export class Matcher {
   private clock = Number.NEGATIVE_INFINITY;
   private heldEventCountValue = 0;
 
-  /**
-   * @param hashSeed of the hash tables. It changes no result; where it is random, nobody can choose ids that collide.
-   */
-  constructor(limits: MatcherLimits, hashSeed = 0) {
+  constructor(limits: MatcherLimits, { hashSeed = 0, indexedLengthMin }: MatcherTuning = {}) {
     this.limits = limits;
+    this.leadTable = new LeadTable(indexedLengthMin);
     this.scores = new Scores(limits.heldEventsMax);
     this.merger = new Merger(limits.allowedLatenessMicros, hashSeed);
     this.leadId = new Text(hashSeed);

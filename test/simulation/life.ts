@@ -48,7 +48,7 @@ export class Life {
     this.sendsEmail = sendsEmail;
     this.process = new SimulatedProcess(world.time);
     this.database = this.#openDatabase(world.disk);
-    this.#matcher = new Matcher(matcherLimits(world), chance.integer(0, 2 ** 32 - 1));
+    this.#matcher = new Matcher(matcherLimits(world), { hashSeed: chance.integer(0, 2 ** 32 - 1) });
     this.witness = new Witness(world, this.database);
     this.witness.watch(this.#matcher);
     this.catalog = new Catalog({

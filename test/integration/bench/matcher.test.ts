@@ -44,6 +44,14 @@ describe.concurrent('the matcher benchmark', { timeout: 120_000 }, () => {
     expect(column(rows, 'held events')[0]).toBeLessThan(4_000_000 * SCALE);
   });
 
+  it('longLogs: the leads of each row hold more than those of the row before', async () => {
+    const [rows] = await rowsOf('longLogs');
+    const leads = [8_000, 2_000, 250].map((count) => Math.ceil(count * SCALE));
+    const heldPerLead = column(rows, 'held events').map((held, row) => held / leads[row]!);
+    expect(heldPerLead[1]! / heldPerLead[0]!).toBeGreaterThan(2);
+    expect(heldPerLead[2]! / heldPerLead[1]!).toBeGreaterThan(2);
+  });
+
   it('disorder: events are late for their leads, and the same sequences and leads fire', async () => {
     const [rows] = await rowsOf('disorder');
     const [evenSorted, , burstsSorted, bursts] = column(rows, 'late for their lead %');

@@ -25,7 +25,7 @@ class OneClass extends ClassLookup {
 /** A log of events of these types in their order, of which those of one type have been dropped. */
 function logOf(types: readonly number[], dropped = -1): LeadLog {
   const text = new Text(0);
-  const { log } = new LeadTable().add(0, text.set('lead'), 10_000);
+  const { log } = new LeadTable(48).add(0, text.set('lead'), 10_000);
   for (const [at, type] of types.entries()) log.append(at, at + 1, type, text.set(`e${at}`));
   const holdMicrosByType = Array.from({ length: Math.max(...types) + 1 }, (_, type) =>
     type === dropped ? -1 : 1_000_000,
