@@ -1,4 +1,5 @@
 import type { Lead } from './lead.ts';
+import type { LeadLog } from './leadLog.ts';
 import { LeadScores } from './leadScores.ts';
 import type { Program } from './program.ts';
 import { Text, textAt } from './text.ts';
@@ -31,10 +32,41 @@ const SCORES = 2;
 const KNOWN_FLAGS = FULFILLED | SCORES;
 const OUTLIVES_SILENCE = 1;
 
+/** The types of the lead that is being encoded, in the order in which its events have them. */
+class TypePlaces {
+  readonly types: number[] = [];
+  /** By type, its place plus one; 0: it has none. */
+  private numbers = new Int32Array(256);
+
+  /** Of a type that was added. */
+  of(type: number): number {
+    return this.numbers[type]! - 1;
+  }
+
+  add(type: number): void {
+    if (type >= this.numbers.length) this.grow(type + 1);
+    if (this.numbers[type] === 0) this.numbers[type] = this.types.push(type);
+  }
+
+  clear(): void {
+    for (const type of this.types) this.numbers[type] = 0;
+    this.types.length = 0;
+  }
+
+  private grow(lengthMin: number): void {
+    const grown = new Int32Array(lengthMin * 2);
+    grown.set(this.numbers);
+    this.numbers = grown;
+  }
+}
+
+const places = new TypePlaces();
 const writer = {
   bytes: new Uint8Array(4096),
   view: new DataView(new ArrayBuffer(0)),
   length: 0,
+  /** Keeps reads without another purpose from being left out. */
+  touched: 0,
 };
 writer.view = new DataView(writer.bytes.buffer);
 const encoder = new TextEncoder();
@@ -42,41 +74,40 @@ const encoder = new TextEncoder();
 /** Encodes a lead and its scores, where it has any; marks of triggers that were removed are left out. */
 export function encodeLead(lead: Lead, program: Program, scores: LeadScores | undefined): Uint8Array {
   writer.length = 0;
-  const indexByType = indexTypes(lead);
-  const flags = flagOfTypes(indexByType.keys(), program) | (scores === undefined ? 0 : SCORES);
+  writer.touched = lead.log.touchIds();
+  const types = placedTypes(lead);
+  const flags = flagOfTypes(types, program) | (scores === undefined ? 0 : SCORES);
   putByte(flags === 0 ? VERSION : VERSION_WITH_FLAGS);
   if (flags !== 0) putByte(flags);
   putFloat(lead.newestMicros);
   putVarint(lead.appliedStreamSequence);
   putFloat(lead.lastHeardMicros);
   putVarint(lead.reduceAboveLength);
-  putTypes(indexByType.keys(), program, (flags & FULFILLED) !== 0);
-  putEvents(lead, indexByType);
+  putTypes(types, program, (flags & FULFILLED) !== 0);
+  putEvents(lead);
   putMarks(lead, program);
   if (scores !== undefined) putScores(lead, scores);
   return writer.bytes.slice(0, writer.length);
 }
 
-/** The types of the events held, each with its place among them. */
-function indexTypes({ log }: Lead): ReadonlyMap<number, number> {
-  const indexByType = new Map<number, number>();
+/** The types of the events held, each at its place, which `places` has from then on. */
+function placedTypes({ log }: Lead): readonly number[] {
+  places.clear();
   for (let position = 0; position < log.length; position++) {
-    const type = log.typeAt(position);
-    if (log.isHeld(position) && !indexByType.has(type)) indexByType.set(type, indexByType.size);
+    if (log.isHeld(position)) places.add(log.typeAt(position));
   }
-  return indexByType;
+  return places.types;
 }
 
-function flagOfTypes(types: Iterable<number>, { classes }: Program): number {
+function flagOfTypes(types: readonly number[], { classes }: Program): number {
   if (classes.isPlain) return 0;
   for (const type of types) if (classes.fulfilledBy(type).length > 0) return FULFILLED;
   return 0;
 }
 
-function putTypes(types: Iterable<number>, { classes }: Program, withFulfilled: boolean): void {
-  const all = [...types];
-  putVarint(all.length);
-  for (const type of all) {
+function putTypes(types: readonly number[], { classes }: Program, withFulfilled: boolean): void {
+  putVarint(types.length);
+  for (const type of types) {
     putString(classes.nameOf(type));
     if (!withFulfilled) continue;
     const fulfilled = classes.fulfilledBy(type);
@@ -85,7 +116,7 @@ function putTypes(types: Iterable<number>, { classes }: Program, withFulfilled: 
   }
 }
 
-function putEvents(lead: Lead, indexByType: ReadonlyMap<number, number>): void {
+function putEvents(lead: Lead): void {
   const { log } = lead;
   putVarint(log.heldCount);
   let previousMicros = Number.NaN;
@@ -96,11 +127,11 @@ function putEvents(lead: Lead, indexByType: ReadonlyMap<number, number>): void {
       putFloat(timeMicros);
       previousMicros = timeMicros;
     }
-    putVarint(indexByType.get(log.typeAt(position))!);
+    putVarint(places.of(log.typeAt(position)));
     putVarint(timeMicros - previousMicros);
     previousMicros = timeMicros;
     putVarint(lead.appliedStreamSequence - log.streamSequenceAt(position));
-    putBytes(log.idBytesAt(position));
+    putId(log, position);
   }
 }
 
@@ -239,15 +270,16 @@ function putFloat(value: number): void {
   writer.length += 8;
 }
 
-/** Non-negative integers up to 2^53; arithmetic instead of shifts, which stop at 32 bits. */
+/** Non-negative integers up to 2^53; shifts stop at 32 bits, so what is above takes slower arithmetic. */
 function putVarint(value: number): void {
   reserve(8);
+  const { bytes } = writer;
+  let at = writer.length;
   let rest = value;
-  while (rest > 0x7f) {
-    writer.bytes[writer.length++] = (rest % 0x80) | 0x80;
-    rest = Math.floor(rest / 0x80);
-  }
-  writer.bytes[writer.length++] = rest;
+  for (; rest > 0x7fffffff; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80;
+  for (; rest > 0x7f; rest >>>= 7) bytes[at++] = (rest & 0x7f) | 0x80;
+  bytes[at++] = rest;
+  writer.length = at;
 }
 
 function putString(text: string): void {
@@ -262,12 +294,12 @@ function putString(text: string): void {
   writer.length += bytes.length;
 }
 
-function putBytes(bytes: Uint8Array): void {
-  putVarint(bytes.length);
-  reserve(bytes.length);
-  // For the few bytes of an id a loop is faster than a call of the engine.
-  for (let at = 0; at < bytes.length; at++) writer.bytes[writer.length + at] = bytes[at]!;
-  writer.length += bytes.length;
+function putId(log: LeadLog, position: number): void {
+  const length = log.idLengthAt(position);
+  putVarint(length);
+  reserve(length);
+  log.copyId(position, writer.bytes, writer.length);
+  writer.length += length;
 }
 
 function putAscii(text: string): boolean {

@@ -87,7 +87,7 @@ function heldIn(log: LeadLog): readonly HeldEvent[] {
       timeMicros: log.timeAt(position),
       streamSequence: log.streamSequenceAt(position),
       type: log.typeAt(position),
-      id: log.idBytesAt(position).slice(),
+      id: log.idBytesAt(position),
     });
   }
   return events;
