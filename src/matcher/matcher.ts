@@ -8,7 +8,13 @@ import { Insight, type TenantView } from './insight.ts';
 import type { Lead } from './lead.ts';
 import { LeadTable } from './leadTable.ts';
 import { Merger } from './merge.ts';
-import { type MatcherLimits, NO_COMPLETIONS, NO_CROSSINGS, type Outcome } from './outcome.ts';
+import {
+  type MatcherLimits,
+  type MatcherTuning,
+  NO_COMPLETIONS,
+  NO_CROSSINGS,
+  type Outcome,
+} from './outcome.ts';
 import { Prefetcher } from './prefetcher.ts';
 import type { Program } from './program.ts';
 import { inFuture, tooLate } from './rejection.ts';
@@ -24,14 +30,6 @@ export interface LeadKey {
 
 /** Names one lead for as long as it is known; cheaper to keep than its key. */
 export type LeadHandle = number;
-
-/** What changes no result. */
-export interface MatcherTuning {
-  /** Of the hash tables; where it is random, nobody can choose ids that collide. */
-  readonly hashSeed?: number;
-  /** From which number of held events on those of a lead are indexed; at most INDEXED_LENGTH_MIN, which it is by default. */
-  readonly indexedLengthMin?: number;
-}
 
 /** A lead's state on its way to disk. */
 export interface EncodedLead extends LeadKey {

@@ -65,3 +65,11 @@ export interface MatcherLimits {
    */
   readonly heldEventsMax: number;
 }
+
+/** What changes no result. */
+export interface MatcherTuning {
+  /** Of the hash tables; where it is random, nobody can choose ids that collide. */
+  readonly hashSeed?: number;
+  /** From which number of held events on those of a lead are indexed; at most INDEXED_LENGTH_MIN, which it is by default. */
+  readonly indexedLengthMin?: number;
+}
