@@ -16,7 +16,8 @@ export const identify: MiddlewareHandler<ApiEnv> = async (context, next) => {
   context.set('requestId', requestId);
   await next();
   const headers = { ...COMMON_HEADERS, 'x-request-id': requestId, ...rateHeadersOf(context) };
-  for (const [name, value] of Object.entries(headers)) context.header(name, value);
+  // Not by `context.header`, which makes the answer anew each time, and a stream of its body.
+  for (const [name, value] of Object.entries(headers)) context.res.headers.set(name, value);
 };
 
 /**

@@ -193,8 +193,9 @@ export function route<Query, Body, Value>(
         if (endpoint.method === 'get' && !mayDiffer && isKnown(context, version))
           return context.body(null, 304);
       }
-      const body = JSON.stringify(value);
-      context.set('answerBytes', Buffer.byteLength(body));
+      // As bytes, whose number is known: of a text it is counted again by the server.
+      const body = Buffer.from(JSON.stringify(value));
+      context.set('answerBytes', body.length);
       return context.newResponse(body, answer.status, { 'content-type': 'application/json' });
     },
   };
