@@ -1,5 +1,6 @@
 import type { Attempt, Delivery } from '../model/delivery.ts';
 import { isMilestoneId } from '../model/milestone.ts';
+import { formatMillis } from '../model/time.ts';
 import type { AttemptView, DeliveryDetail, DeliverySummary, DeliveryView } from './deliveryContract.ts';
 
 /** A delivery as the fire that it belongs to shows it; `attempts` is how many were made. */
@@ -47,7 +48,7 @@ function attemptView(attempt: Attempt): AttemptView {
 }
 
 export function iso(ms: number): string {
-  return new Date(ms).toISOString();
+  return formatMillis(ms);
 }
 
 export function isoOrNull(ms: number | null): string | null {

@@ -22,6 +22,19 @@ export function formatMicros(micros: number): string {
   return `${whole}.${digits}Z`;
 }
 
+/**
+ * Writes an instant with three fraction digits, as `Date.prototype.toISOString` does and several times as fast.
+ *
+ * @param ms milliseconds since 1970-01-01T00:00:00Z, in the years 0 to 9999; what is finer is cut
+ */
+export function formatMillis(ms: number): string {
+  const whole = Math.floor(ms);
+  const seconds = Math.floor(whole / 1000);
+  const day = Math.floor(seconds / SECONDS_PER_DAY);
+  const fraction = String(whole - seconds * 1000).padStart(3, '0');
+  return `${textOfDay(day)}${textOfSecond(seconds - day * SECONDS_PER_DAY)}.${fraction}Z`;
+}
+
 function textOfDay(day: number): string {
   if (day !== lastDay) {
     lastDayText = new Date(day * SECONDS_PER_DAY * 1000).toISOString().slice(0, -'00:00:00.000Z'.length);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatMicros } from '../../../src/model/time.ts';
+import { formatMicros, formatMillis } from '../../../src/model/time.ts';
 
 describe('writing an instant', () => {
   it.each([
@@ -26,6 +26,15 @@ describe('writing an instant', () => {
         const wholeMs = Date.parse(`${text.slice(0, 19)}Z`);
         expect(wholeMs * 1000 + Number(fraction.padEnd(6, '0'))).toBe(micros);
         expect(fraction.endsWith('0')).toBe(false);
+      }),
+    );
+  });
+
+  it('writes milliseconds as a Date does', () => {
+    const instants = fc.double({ min: Date.UTC(1), max: Date.UTC(9999, 11, 31), noNaN: true });
+    fc.assert(
+      fc.property(instants, (ms) => {
+        expect(formatMillis(ms)).toBe(new Date(Math.floor(ms)).toISOString());
       }),
     );
   });
