@@ -186,6 +186,7 @@ export function newBackfill(
   };
 }
 
+/** An OU has no slash in it. */
 function keyOf(ou: OuId, id: SequenceId): string {
-  return JSON.stringify([ou, id]);
+  return `${ou}/${id}`;
 }
