@@ -5,7 +5,7 @@ import { Backfiller } from '../engine/backfiller.ts';
 import { Catalog } from '../engine/catalog.ts';
 import { Engine } from '../engine/engine.ts';
 import { Matcher } from '../matcher/matcher.ts';
-import type { MatcherLimits } from '../matcher/outcome.ts';
+import type { MatcherLimits } from '../matcher/settings.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { HistoryKeeper } from '../outbox/historyKeeper.ts';
 import { limitsFor, type OutboxOptions } from '../outbox/options.ts';

@@ -1,5 +1,5 @@
 import { Matcher } from '../matcher/matcher.ts';
-import type { MatcherLimits } from '../matcher/outcome.ts';
+import type { MatcherLimits } from '../matcher/settings.ts';
 import type { Backfill } from '../model/backfill.ts';
 import { definitionOf } from '../model/sequence.ts';
 import type { Catalog } from './catalog.ts';

@@ -1,5 +1,6 @@
 import { Matcher } from '../matcher/matcher.ts';
-import type { Completion, MatcherLimits } from '../matcher/outcome.ts';
+import type { Completion } from '../matcher/outcome.ts';
+import type { MatcherLimits } from '../matcher/settings.ts';
 import type { LeadEvent, LeadId, Rejection } from '../model/event.ts';
 import type { SequenceDefinition } from '../model/sequence.ts';
 import type { SimulatedFire, SimulationCounts, SimulationOutcome } from '../model/simulation.ts';

@@ -8,17 +8,12 @@ import { Insight, type TenantView } from './insight.ts';
 import type { Lead } from './lead.ts';
 import { LeadTable } from './leadTable.ts';
 import { Merger } from './merge.ts';
-import {
-  type MatcherLimits,
-  type MatcherTuning,
-  NO_COMPLETIONS,
-  NO_CROSSINGS,
-  type Outcome,
-} from './outcome.ts';
+import { NO_COMPLETIONS, NO_CROSSINGS, type Outcome } from './outcome.ts';
 import { Prefetcher } from './prefetcher.ts';
 import type { Program } from './program.ts';
 import { inFuture, tooLate } from './rejection.ts';
 import { Scores } from './scores.ts';
+import type { MatcherLimits, MatcherTuning } from './settings.ts';
 import { type Tenant, Tenants } from './tenants.ts';
 import { Text } from './text.ts';
 

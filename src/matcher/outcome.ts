@@ -52,24 +52,3 @@ export type Outcome =
   | { readonly kind: 'replayed' }
   /** Too late or too far in the future (R11, R12). */
   | { readonly kind: 'rejected'; readonly rejection: Rejection };
-
-/** The settings that the rules name. */
-export interface MatcherLimits {
-  /** How much older than the lead's newest event an event may be (R11). */
-  readonly allowedLatenessMicros: number;
-  /** How far past its arrival an event's time may lie (R12). */
-  readonly futureSkewMicros: number;
-  /**
-   * Above this number of held events a lead's log is reduced to what in-order matching can still need, and
-   * above this number of scored ones the older half counts as settled (R15).
-   */
-  readonly heldEventsMax: number;
-}
-
-/** What changes no result. */
-export interface MatcherTuning {
-  /** Of the hash tables; where it is random, nobody can choose ids that collide. */
-  readonly hashSeed?: number;
-  /** From which number of held events on those of a lead are indexed; at most INDEXED_LENGTH_MIN, which it is by default. */
-  readonly indexedLengthMin?: number;
-}

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Matcher } from '../../src/matcher/matcher.ts';
-import type { MatcherLimits } from '../../src/matcher/outcome.ts';
+import type { MatcherLimits } from '../../src/matcher/settings.ts';
 import type { LeadEvent } from '../../src/model/event.ts';
 import type { SequenceDefinition } from '../../src/model/sequence.ts';
 import type { StepEntry, Where } from '../../src/model/step.ts';

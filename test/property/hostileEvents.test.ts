@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Matcher } from '../../src/matcher/matcher.ts';
-import type { MatcherLimits } from '../../src/matcher/outcome.ts';
+import type { MatcherLimits } from '../../src/matcher/settings.ts';
 import { parseInstant } from '../../src/model/instant.ts';
 import { decodeMessage, type RawMessage } from '../../src/stream/decode.ts';
 import { AWKWARD_TIMES, messageId, payload, subject } from '../support/hostile.ts';

@@ -2,7 +2,7 @@ import { Catalog } from '../../src/engine/catalog.ts';
 import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
 import type { GroupCounts, LoggerPort } from '../../src/engine/ports.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
-import type { MatcherLimits } from '../../src/matcher/outcome.ts';
+import type { MatcherLimits } from '../../src/matcher/settings.ts';
 import type { FeedMessage } from '../../src/model/event.ts';
 import type { SimulatedStore } from './simulatedStore.ts';
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { Matcher } from '../../src/matcher/matcher.ts';
-import type { MatcherLimits, Outcome } from '../../src/matcher/outcome.ts';
+import type { Outcome } from '../../src/matcher/outcome.ts';
+import type { MatcherLimits } from '../../src/matcher/settings.ts';
 import type { LeadEvent } from '../../src/model/event.ts';
 import type { MilestoneDefinition } from '../../src/model/milestone.ts';
 import type { Refire } from '../../src/model/triggerBase.ts';

@@ -1,5 +1,5 @@
 import { Matcher } from '../../src/matcher/matcher.ts';
-import type { MatcherLimits } from '../../src/matcher/outcome.ts';
+import type { MatcherLimits } from '../../src/matcher/settings.ts';
 import { Oracle } from './oracle.ts';
 import { Bench, type Subject, YEAR_MICROS } from './oracleBench.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Matcher } from '../../../src/matcher/matcher.ts';
-import type { MatcherLimits } from '../../../src/matcher/outcome.ts';
+import type { MatcherLimits } from '../../../src/matcher/settings.ts';
 import { Bench, type FeedOptions, micros, sequenceOf } from '../../support/oracleBench.ts';
 import { WIDE_LIMITS } from '../../support/oracleSubjects.ts';
 

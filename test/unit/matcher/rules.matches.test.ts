@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MatcherLimits } from '../../../src/matcher/outcome.ts';
+import type { MatcherLimits } from '../../../src/matcher/settings.ts';
 import { Bench, type Subject, sequenceOf } from '../../support/oracleBench.ts';
 import { SUBJECTS, WIDE_LIMITS } from '../../support/oracleSubjects.ts';
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Matcher } from '../../../src/matcher/matcher.ts';
-import type { MatcherLimits, Outcome } from '../../../src/matcher/outcome.ts';
+import type { Outcome } from '../../../src/matcher/outcome.ts';
+import type { MatcherLimits } from '../../../src/matcher/settings.ts';
 import type { LeadEvent } from '../../../src/model/event.ts';
 import type { MilestoneDefinition } from '../../../src/model/milestone.ts';
 import { normalizedMilestone } from '../../support/milestoneDuel.ts';

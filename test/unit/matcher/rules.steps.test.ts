@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MatcherLimits } from '../../../src/matcher/outcome.ts';
+import type { MatcherLimits } from '../../../src/matcher/settings.ts';
 import type { FieldTest, StepEntry, Where } from '../../../src/model/step.ts';
 import { Bench, SECOND_MICROS, type SequenceOptions, type Subject } from '../../support/oracleBench.ts';
 import { matcherBench, SUBJECTS, WIDE_LIMITS } from '../../support/oracleSubjects.ts';
