@@ -13,10 +13,19 @@ export function eventOf(id: string, random: () => number) {
     id,
     lead_id: `lead-${Math.floor(random() * LEADS)}`,
     event_type: typeOf(random),
-    created_at: new Date().toISOString(),
+    created_at: now(),
     metadata: { page: '/pricing/enterprise', source: 'newsletter', visit: Math.floor(random() * 1e6) },
   };
 }
+
+/** Written once a millisecond, so that whoever makes the events takes less of the processors that are measured. */
+function now(): string {
+  const ms = Date.now();
+  if (ms !== written.ms) written = { ms, text: new Date(ms).toISOString() };
+  return written.text;
+}
+
+let written = { ms: 0, text: '' };
 
 /** A sequence that events walk through and none completes. */
 export function sequenceOf(name: string, random: () => number) {
