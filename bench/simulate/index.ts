@@ -122,6 +122,7 @@ async function measureLookBacks(
   { events, probes, rounds }: { readonly events: number; readonly probes: number; readonly rounds: number },
 ): Promise<Row[]> {
   const without = createHistogram();
+  const again = createHistogram();
   const beside = createHistogram();
   const idle: LookBack[] = [];
   const busy: LookBack[] = [];
@@ -141,20 +142,25 @@ async function measureLookBacks(
     do await sendProbe(client, receiver, beside);
     while (!isOver);
     busy.push(await looking);
+    await probeTimes(probes, again);
   }
-  const [withoutRow, besideRow] = [latencyOf(without), latencyOf(beside)];
+  const [withoutRow, besideRow, againRow] = [without, beside, again].map(latencyOf) as [
+    Latency,
+    Latency,
+    Latency,
+  ];
   const [idleRow, busyRow] = [speedOf(idle, events), speedOf(busy, events)];
   return [
     { '': 'look-back, feed idle', ...idleRow },
     { '': 'feed busy, no look-back', ...withoutRow },
     { '': 'feed busy, look-back', ...busyRow, ...besideRow },
+    { '': 'feed busy, no look-back, again', ...againRow },
     {
       '': 'ratio: busy / idle, with / without',
       seconds: ratio(busyRow.seconds, idleRow.seconds),
-      'mean ms': ratio(besideRow['mean ms'], withoutRow['mean ms']),
-      'p50 ms': ratio(besideRow['p50 ms'], withoutRow['p50 ms']),
-      'p99 ms': ratio(besideRow['p99 ms'], withoutRow['p99 ms']),
+      ...ratios(besideRow, withoutRow),
     },
+    { '': 'ratio: without again / without', ...ratios(againRow, withoutRow) },
   ];
 }
 
@@ -189,6 +195,15 @@ function speedOf(lookBacks: readonly LookBack[], events: number) {
   };
 }
 
+/** Between two rows without a look-back it says how much is by chance. */
+function ratios(one: Latency, other: Latency) {
+  return {
+    'mean ms': ratio(one['mean ms'], other['mean ms']),
+    'p50 ms': ratio(one['p50 ms'], other['p50 ms']),
+    'p99 ms': ratio(one['p99 ms'], other['p99 ms']),
+  };
+}
+
 function ratio(one: number, other: number): number {
   return Math.round((one / other) * 100) / 100;
 }
@@ -206,6 +221,8 @@ async function sendProbe(
   histogram.record(Math.max(1, Math.round((arrivedMs - sentMs) * 1000)));
   await sleep(PROBE_PAUSE_MS);
 }
+
+type Latency = ReturnType<typeof latencyOf>;
 
 function latencyOf(histogram: RecordableHistogram) {
   const inMs = (micros: number): number => Math.round(micros / 10) / 100;
