@@ -8,8 +8,8 @@ const VACANT_SHARE_MAX = 1 / 4;
 
 /**
  * From this length on, look-ups go through an index instead of a scan, unless told otherwise. The index of a log
- * is scattered over the heap: for as long as its leads do not all stay in the processor's caches, a scan of some
- * hundreds of events in a row costs less than one look-up.
+ * is scattered over the heap: where the leads do not all stay in the processor's caches, a scan of some hundreds of
+ * events in a row costs less than the look-ups that one event makes.
  */
 export const INDEXED_LENGTH_MIN = 512;
 

@@ -34,7 +34,8 @@ export class LeadTable {
   constructor(indexedLengthMin = INDEXED_LENGTH_MIN) {
     // Logs and marks share the cells: what one gives back the other can use.
     const cells = new Arena(Math.max(EVENT_CELL_BYTES, MARK_CELL_BYTES));
-    const log = new LeadLog(cells, new Arena(ID_CELL_BYTES), indexedLengthMin);
+    const indexedFrom = Math.min(indexedLengthMin, INDEXED_LENGTH_MIN);
+    const log = new LeadLog(cells, new Arena(ID_CELL_BYTES), indexedFrom);
     this.lead = new Lead(this.records, log, new Marks(cells));
     for (let part = 0; part < LEAD_PARTS; part++) this.parts.push(new Int32Array(PART_SLOTS_MIN * 2));
   }

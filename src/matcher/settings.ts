@@ -15,6 +15,6 @@ export interface MatcherLimits {
 export interface MatcherTuning {
   /** Of the hash tables; where it is random, nobody can choose ids that collide. */
   readonly hashSeed?: number;
-  /** From which number of held events on those of a lead are indexed; at most INDEXED_LENGTH_MIN, which it is by default. */
+  /** From which length on the log of a lead is indexed; INDEXED_LENGTH_MIN is the most, and the default. */
   readonly indexedLengthMin?: number;
 }

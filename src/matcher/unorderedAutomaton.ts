@@ -75,10 +75,27 @@ export class UnorderedAutomaton {
       }
       return;
     }
+    if (this.hasFewChildren(node)) {
+      for (let child = trie.firstChild(node); child !== NO_NODE; child = trie.nextSibling(child)) {
+        const key = trie.key(child);
+        if (this.foundInWalk[key] !== this.walks) continue;
+        this.descend(child, log, this.positionOfKey[key]!, start, end, sink);
+      }
+      return;
+    }
     for (const key of this.keysFound) {
       const child = trie.child(node, key, this.foundLow, this.foundHigh);
       if (child !== NO_NODE) this.descend(child, log, this.positionOfKey[key]!, start, end, sink);
     }
+  }
+
+  /** Whether there are no more children than keys that one could be looked up for. */
+  private hasFewChildren(node: TrieNode): boolean {
+    let child = this.trie.firstChild(node);
+    for (let keys = this.keysFound.length; keys > 0 && child !== NO_NODE; keys--) {
+      child = this.trie.nextSibling(child);
+    }
+    return child === NO_NODE;
   }
 
   /** Goes on below a key whose event lies at a position, where the window reaches so far. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { INDEXED_LENGTH_MIN } from '../../src/matcher/leadLog.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
 import type { SequenceDefinition } from '../../src/model/sequence.ts';
 import { Oracle } from '../support/oracle.ts';
@@ -49,6 +50,9 @@ function define(subject: Subject, definitions: readonly SequenceDefinition[]): v
   for (const definition of definitions) subject.setSequence(definition);
 }
 
+/** Logs are reduced in both forms: where the limit is the default, those that are have an index. */
+const indexedFrom = fc.constantFrom(1, INDEXED_LENGTH_MIN);
+
 describe('a bounded log', () => {
   it.each([
     { rules: 'R15', heldEventsMax: 1, rich: false },
@@ -63,11 +67,12 @@ describe('a bounded log', () => {
       fc.assert(
         fc.property(
           feedsOf({ ...SHAPE, rich }),
-          ({ drafts, windowFactor, events, switches, restartEvery }) => {
+          indexedFrom,
+          ({ drafts, windowFactor, events, switches, restartEvery }, indexedLengthMin) => {
             let definitions = definitionsOf(drafts, windowFactor);
             const limits = { ...WIDE_LIMITS, heldEventsMax };
             const oracle = new Oracle(limits);
-            let matcher = new Matcher(limits);
+            let matcher = new Matcher(limits, { indexedLengthMin });
             define(oracle, definitions);
             define(matcher, definitions);
             const writer = new EventWriter();
@@ -86,7 +91,8 @@ describe('a bounded log', () => {
               const event = writer.event({ ...draft, ou: 0 });
               expect(normalized(matcher.apply(event))).toEqual(oracle.apply(event));
               if (index % restartEvery === restartEvery - 1) {
-                matcher = restarted(matcher, limits, (fresh) => define(fresh, definitions));
+                const fresh = new Matcher(limits, { indexedLengthMin });
+                matcher = restarted(matcher, limits, (each) => define(each, definitions), fresh);
               }
             }
           },
@@ -96,34 +102,44 @@ describe('a bounded log', () => {
     },
   );
 
-  it('R15: the state of a bot stays small however many events it sends', () => {
-    const definitions = [
-      sequenceOf('A,B,C,Z', { id: 'never', windowSeconds: 30_000_000 }),
-      sequenceOf('A,A,B,Y', { id: 'unordered', windowSeconds: 30_000_000, ordered: false }),
-      sequenceOf('B,A,B,A,C,X', { id: 'long', windowSeconds: 30_000_000 }),
-      sequenceOf('C,C,C', { id: 'often', windowSeconds: 100 }),
-    ];
-    const heldEventsMax = 64;
-    const matcher = new Matcher({ ...WIDE_LIMITS, heldEventsMax });
-    define(matcher, definitions);
-    let fires = 0;
-    let bytesMax = 0;
-    for (let i = 1; i <= 200_000; i++) {
-      const timeMicros = i * SECOND_MICROS;
-      const type = 'ABC'[(i * 7 + (i >> 3)) % 3]!;
-      const event = { ou: 'ou', leadId: 'bot', id: `bot-${i}`, type, timeMicros, arrivalMicros: timeMicros };
-      const outcome = matcher.apply({ ...event, streamSequence: i });
-      fires += outcome.kind === 'held' ? outcome.completions.length : 0;
-      if (i % 997 === 0) bytesMax = Math.max(bytesMax, matcher.encodeLead('ou', 'bot')!.length);
-    }
-    expect(fires).toBeGreaterThan(10_000);
-    // Twice the limit between two reductions, at up to 100 bytes an event, is far below what was sent.
-    expect(bytesMax).toBeLessThan(2 * heldEventsMax * 100);
-    const timeMicros = 200_001 * SECOND_MICROS;
-    const last = { ou: 'ou', leadId: 'bot', id: 'last', timeMicros, arrivalMicros: timeMicros };
-    expect(matcher.apply({ ...last, type: 'Z', streamSequence: 200_001 })).toMatchObject({
-      kind: 'held',
-      completions: [{ sequenceId: 'never', completingEventId: 'last' }],
-    });
-  });
+  it.each([1, INDEXED_LENGTH_MIN])(
+    'R15: the state of a bot stays small however many events it sends (%d)',
+    (from) => {
+      const definitions = [
+        sequenceOf('A,B,C,Z', { id: 'never', windowSeconds: 30_000_000 }),
+        sequenceOf('A,A,B,Y', { id: 'unordered', windowSeconds: 30_000_000, ordered: false }),
+        sequenceOf('B,A,B,A,C,X', { id: 'long', windowSeconds: 30_000_000 }),
+        sequenceOf('C,C,C', { id: 'often', windowSeconds: 100 }),
+      ];
+      const heldEventsMax = 64;
+      const matcher = new Matcher({ ...WIDE_LIMITS, heldEventsMax }, { indexedLengthMin: from });
+      define(matcher, definitions);
+      let fires = 0;
+      let bytesMax = 0;
+      for (let i = 1; i <= 200_000; i++) {
+        const timeMicros = i * SECOND_MICROS;
+        const type = 'ABC'[(i * 7 + (i >> 3)) % 3]!;
+        const event = {
+          ou: 'ou',
+          leadId: 'bot',
+          id: `bot-${i}`,
+          type,
+          timeMicros,
+          arrivalMicros: timeMicros,
+        };
+        const outcome = matcher.apply({ ...event, streamSequence: i });
+        fires += outcome.kind === 'held' ? outcome.completions.length : 0;
+        if (i % 997 === 0) bytesMax = Math.max(bytesMax, matcher.encodeLead('ou', 'bot')!.length);
+      }
+      expect(fires).toBeGreaterThan(10_000);
+      // Twice the limit between two reductions, at up to 100 bytes an event, is far below what was sent.
+      expect(bytesMax).toBeLessThan(2 * heldEventsMax * 100);
+      const timeMicros = 200_001 * SECOND_MICROS;
+      const last = { ou: 'ou', leadId: 'bot', id: 'last', timeMicros, arrivalMicros: timeMicros };
+      expect(matcher.apply({ ...last, type: 'Z', streamSequence: 200_001 })).toMatchObject({
+        kind: 'held',
+        completions: [{ sequenceId: 'never', completingEventId: 'last' }],
+      });
+    },
+  );
 });

@@ -152,6 +152,28 @@ describe('determinism', () => {
     expect(fresh.clockMicros).toBe(b.subject.clockMicros);
   });
 
+  it('R20: the types of a lead survive encoding, however many there are and in whatever order they came', () => {
+    const types = Array.from({ length: 600 }, (_, n) => `T${n}`);
+    const define = (matcher: Matcher): void => {
+      for (let n = 0; n < types.length; n += 20) {
+        const eventTypes = types.slice(n, n + 20).join(',');
+        matcher.setSequence(sequenceOf(eventTypes, { id: `from ${n}`, windowSeconds: 10_000 }));
+      }
+    };
+    const matcher = new Matcher(WIDE_LIMITS);
+    define(matcher);
+    for (const [n, type] of [...types, ...types].reverse().entries()) {
+      const timeMicros = n * SECOND_MICROS;
+      const event = { ou: 'ou', leadId: 'lead', id: `${n}`, type, timeMicros, arrivalMicros: timeMicros };
+      expect(matcher.apply({ ...event, streamSequence: n + 1 }).kind).toBe('held');
+    }
+    const state = matcher.encodeLead('ou', 'lead')!;
+    expect(types.every((type) => Buffer.from(state).includes(type))).toBe(true);
+    const fresh = restarted(matcher, WIDE_LIMITS, define);
+    expect(fresh.heldEventCount).toBe(1_200);
+    expect(fresh.encodeLead('ou', 'lead')).toEqual(state);
+  });
+
   it('R20: extreme times, positions and ids survive encoding', () => {
     const limits = { ...WIDE_LIMITS, futureSkewMicros: 2 ** 54, allowedLatenessMicros: 2 ** 54 };
     const define = (matcher: Matcher): void => matcher.setSequence(sequenceOf('A,B'));

@@ -104,9 +104,10 @@ export function matcherPlay(create: (limits: Limits) => Matcher): Play {
       return current;
     },
     restart: (_, limits, definitions) => {
-      current = restarted(the(), limits, (fresh) => {
+      const define = (fresh: Matcher): void => {
         for (const definition of definitions) fresh.setSequence(definition);
-      });
+      };
+      current = restarted(the(), limits, define, create(limits));
       return current;
     },
     sweep: (_, leadsMax) => {

@@ -10,12 +10,16 @@ export const WIDE_LIMITS: MatcherLimits = {
   heldEventsMax: 1_000_000,
 };
 
-/** The examples hold for the matcher and, as a check on the examiner, for the oracle. */
+/** The examples hold for the matcher, with its logs scanned and looked up, and, as a check on the examiner, for the oracle. */
 export const SUBJECTS: readonly {
   readonly name: string;
   readonly create: (limits: MatcherLimits) => Subject;
 }[] = [
   { name: 'matcher', create: (limits) => new Matcher(limits) },
+  {
+    name: 'matcher with an index of every log',
+    create: (limits) => new Matcher(limits, { indexedLengthMin: 1 }),
+  },
   { name: 'oracle', create: (limits) => new Oracle(limits) },
 ];
 
@@ -28,8 +32,8 @@ export function restarted(
   matcher: Matcher,
   limits: MatcherLimits,
   define: (fresh: Matcher) => void,
+  fresh = new Matcher(limits),
 ): Matcher {
-  const fresh = new Matcher(limits);
   define(fresh);
   fresh.restoreClock(matcher.clockMicros, matcher.silentBefore());
   for (const { ou, leadId } of matcher.leads()) {

@@ -30,8 +30,9 @@ describe('writing an instant', () => {
     );
   });
 
-  it('writes milliseconds as a Date does', () => {
-    const instants = fc.double({ min: Date.UTC(1), max: Date.UTC(9999, 11, 31), noNaN: true });
+  it('writes milliseconds as a Date does, and rounds down what is finer', () => {
+    const min = Date.parse('0001-01-01T00:00:00Z');
+    const instants = fc.double({ min, max: Date.parse('9999-12-31T00:00:00Z'), noNaN: true });
     fc.assert(
       fc.property(instants, (ms) => {
         expect(formatMillis(ms)).toBe(new Date(Math.floor(ms)).toISOString());
