@@ -14,7 +14,7 @@ import { documented, exactObject, integer, listOf } from './validation.ts';
 const TIME_LIMIT_SECONDS_DEFAULT = 30;
 const MODES = ['events', 'lead_id', 'lookback_days'] as const;
 
-/** The entries of `events` are checked one by one, to name each bad one as an ingest does. */
+/** The entries of `events` are checked where they are read, as those of an ingest are. */
 const input = {
   events: listOf(z.unknown(), 1, EVENTS_MAX, 'events')
     .meta({

@@ -23,9 +23,10 @@ export function formatMicros(micros: number): string {
 }
 
 /**
- * Writes an instant with three fraction digits, as `Date.prototype.toISOString` does and several times as fast.
+ * Writes an instant with three fraction digits, as `Date.prototype.toISOString` does for whole milliseconds and
+ * several times as fast.
  *
- * @param ms milliseconds since 1970-01-01T00:00:00Z, in the years 0 to 9999; what is finer is cut
+ * @param ms milliseconds since 1970-01-01T00:00:00Z, in the years 0 to 9999; rounded down
  */
 export function formatMillis(ms: number): string {
   const whole = Math.floor(ms);

@@ -43,6 +43,12 @@ describe('publishing events', () => {
     expect(await count('EVENTS')).toBe(1_000);
   });
 
+  it('writes no field for what is null', async () => {
+    const event = { id: 'e', leadId: 'l', eventType: 'a', createdAt: null, metadata: null, score: null };
+    await new EventPublisher(nats, 'events.>').publish('acme', [event]);
+    expect((await stored('EVENTS', 1)).string()).toBe('{"id":"e","lead_id":"l","event_type":"a"}');
+  });
+
   it('writes the fields under the names of the event format', async () => {
     const event = {
       id: 'e',
