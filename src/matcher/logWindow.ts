@@ -22,6 +22,8 @@ export class LogWindow {
   bits = new Int32Array(INDEXED_LENGTH_MIN);
   /** The next entry of the same class; the end: there is none. */
   nextOfKey = new Int32Array(INDEXED_LENGTH_MIN);
+  /** The entry of the same class before; negative: there is none. */
+  private previousOfKey = new Int32Array(INDEXED_LENGTH_MIN);
   /** Filter of the classes of the entries before, low and high word. */
   beforeLow = new Int32Array(INDEXED_LENGTH_MIN);
   beforeHigh = new Int32Array(INDEXED_LENGTH_MIN);
@@ -52,7 +54,7 @@ export class LogWindow {
     } else {
       this.enter(log, end, oldestMicros, classes);
     }
-    const { keys, bits, nextOfKey, beforeLow, beforeHigh } = this;
+    const { keys, bits, nextOfKey, previousOfKey, beforeLow, beforeHigh } = this;
     const behind = this.end;
     let low = 0;
     let high = 0;
@@ -62,6 +64,7 @@ export class LogWindow {
       if (key >= this.metByKey.length) this.growClasses(key);
       const met = this.metByKey[key]! - this.openings;
       if (met >= 0) nextOfKey[met] = entry;
+      previousOfKey[entry] = met >= 0 ? met : -1;
       this.metByKey[key] = this.openings + entry;
       beforeLow[entry] = low;
       beforeHigh[entry] = high;
@@ -70,6 +73,13 @@ export class LogWindow {
       if (bit < 32) low |= 1 << bit;
       else high |= 1 << (bit & 31);
     }
+  }
+
+  /** The latest entry of a class before an entry; negative: there is none. */
+  latestBefore(key: number, bound: number): number {
+    let entry = key < this.metByKey.length ? this.metByKey[key]! - this.openings : -1;
+    while (entry >= bound) entry = this.previousOfKey[entry]!;
+    return entry;
   }
 
   /** Gives each event an entry for each of its classes. */
@@ -105,6 +115,7 @@ export class LogWindow {
     this.ownStarts = extended(new Int32Array(length), this.ownStarts);
     this.bits = new Int32Array(length);
     this.nextOfKey = new Int32Array(length);
+    this.previousOfKey = new Int32Array(length);
     this.beforeLow = new Int32Array(length);
     this.beforeHigh = new Int32Array(length);
   }

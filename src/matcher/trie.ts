@@ -32,6 +32,9 @@ const ENDS = 1 << 31;
 const NODES_MIN = 2;
 const EDGES_MIN = 2;
 const EDGES_LOAD_MAX = 0.6;
+/** From so many entries on, a node with less than a fourth as many children has each of them looked for instead. */
+const MANY_ENTRIES = 16;
+const FEW_CHILDREN_SHIFT = 2;
 const NO_TERMINALS: readonly CompiledSequence[] = [];
 
 /**
@@ -71,6 +74,13 @@ export class Trie {
     }
   }
 
+  /** Whether a node has no more children than so many. */
+  hasAtMost(node: TrieNode, count: number): boolean {
+    let child = this.firstChild(node);
+    for (let left = count; left > 0 && child !== NO_NODE; left--) child = this.nextSibling(child);
+    return child === NO_NODE;
+  }
+
   /**
    * The children of a node whose keys are the classes of a window's entries, each by the latest entry of its
    * class from `first` up to before `bound`, with entries. What `child` does for many keys at once.
@@ -78,6 +88,10 @@ export class Trie {
    * @param found receives child and entry in turn; returns how many numbers it got.
    */
   childrenIn(node: TrieNode, window: LogWindow, first: number, bound: number, found: Int32Array): number {
+    const entries = bound - first;
+    if (entries >= MANY_ENTRIES && this.hasAtMost(node, entries >>> FEW_CHILDREN_SHIFT)) {
+      return this.fewChildrenIn(node, window, first, bound, found);
+    }
     const { nodes, edges } = this;
     const { keys, bits, nextOfKey, beforeLow, beforeHigh } = window;
     const mask = edges.length - 1;
@@ -103,6 +117,25 @@ export class Trie {
         count += 2;
         break;
       }
+    }
+    return count;
+  }
+
+  /** The same by going through the children. */
+  private fewChildrenIn(
+    node: TrieNode,
+    window: LogWindow,
+    first: number,
+    bound: number,
+    found: Int32Array,
+  ): number {
+    let count = 0;
+    for (let child = this.firstChild(node); child !== NO_NODE; child = this.nextSibling(child)) {
+      const earlier = window.latestBefore(this.key(child), bound);
+      if (earlier < first) continue;
+      found[count] = child;
+      found[count + 1] = earlier;
+      count += 2;
     }
     return count;
   }

@@ -75,7 +75,7 @@ export class UnorderedAutomaton {
       }
       return;
     }
-    if (this.hasFewChildren(node)) {
+    if (trie.hasAtMost(node, this.keysFound.length)) {
       for (let child = trie.firstChild(node); child !== NO_NODE; child = trie.nextSibling(child)) {
         const key = trie.key(child);
         if (this.foundInWalk[key] !== this.walks) continue;
@@ -87,15 +87,6 @@ export class UnorderedAutomaton {
       const child = trie.child(node, key, this.foundLow, this.foundHigh);
       if (child !== NO_NODE) this.descend(child, log, this.positionOfKey[key]!, start, end, sink);
     }
-  }
-
-  /** Whether there are no more children than keys that one could be looked up for. */
-  private hasFewChildren(node: TrieNode): boolean {
-    let child = this.trie.firstChild(node);
-    for (let keys = this.keysFound.length; keys > 0 && child !== NO_NODE; keys--) {
-      child = this.trie.nextSibling(child);
-    }
-    return child === NO_NODE;
   }
 
   /** Goes on below a key whose event lies at a position, where the window reaches so far. */
