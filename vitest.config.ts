@@ -32,6 +32,8 @@ export default defineConfig({
           maxWorkers: availableParallelism(),
           // They make very many small matchers, whose garbage is collected less often so.
           execArgv: ['--max-semi-space-size=64'],
+          // They share nothing but modules, whose loading took a third of their time where each had its own.
+          isolate: false,
           sequence: { groupOrder: 0 },
         },
       },
