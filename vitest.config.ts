@@ -32,7 +32,7 @@ export default defineConfig({
           maxWorkers: availableParallelism(),
           // They make very many small matchers, whose garbage is collected less often so.
           execArgv: ['--max-semi-space-size=64'],
-          // They share nothing but modules, whose loading took a third of their time where each had its own.
+          // They share nothing but modules; loaded anew for each file they made the 115 s of all of them 195.
           isolate: false,
           sequence: { groupOrder: 0 },
         },

@@ -10,7 +10,7 @@ import { type NewSequence, newSequence } from './sequenceSchema.ts';
 import { eventFields, standingFields } from './standingContract.ts';
 import { documented, exactObject, integer, listOf } from './validation.ts';
 
-/** A look-back takes two to three times as long beside a busy feed; a million events took 7 s beside an idle one. */
+/** A look-back takes some three times as long beside a busy feed; a million events took 7 to 13 s beside an idle one. */
 const TIME_LIMIT_SECONDS_DEFAULT = 30;
 const MODES = ['events', 'lead_id', 'lookback_days'] as const;
 

@@ -13,7 +13,7 @@ import {
   type SequenceDraft,
   sequenceDrafts,
 } from '../support/oracleScripts.ts';
-import { restarted, WIDE_LIMITS } from '../support/oracleSubjects.ts';
+import { indexedFrom, restarted, WIDE_LIMITS } from '../support/oracleSubjects.ts';
 
 const SHAPE: ScriptShape = {
   typesMax: 4,
@@ -49,9 +49,6 @@ function definitionsOf(drafts: readonly SequenceDraft[], windowFactor: number): 
 function define(subject: Subject, definitions: readonly SequenceDefinition[]): void {
   for (const definition of definitions) subject.setSequence(definition);
 }
-
-/** Logs are reduced in both forms: where the limit is the default, those that are have an index. */
-const indexedFrom = fc.constantFrom(1, INDEXED_LENGTH_MIN);
 
 describe('a bounded log', () => {
   it.each([

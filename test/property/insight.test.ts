@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Census } from '../../src/matcher/census.ts';
-import { INDEXED_LENGTH_MIN } from '../../src/matcher/leadLog.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
 import type { SequenceDefinition } from '../../src/model/sequence.ts';
 import type { LeadStanding } from '../../src/model/standing.ts';
@@ -22,8 +21,7 @@ import {
 } from '../support/oracleScripts.ts';
 import { countByOracle, countingEvents, standingByOracle } from '../support/oracleStanding.ts';
 import { fulfils, stepsOf } from '../support/oracleSteps.ts';
-
-const indexedFrom = fc.constantFrom(1, INDEXED_LENGTH_MIN);
+import { indexedFrom } from '../support/oracleSubjects.ts';
 
 /** A script that is being played to a matcher and to the oracle at once. */
 class Play {

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { INDEXED_LENGTH_MIN } from '../../src/matcher/leadLog.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
 import type { SequenceDefinition } from '../../src/model/sequence.ts';
 import type { StepEntry } from '../../src/model/step.ts';
 import { Oracle } from '../support/oracle.ts';
 import { normalized, SECOND_MICROS } from '../support/oracleBench.ts';
 import { CONDITIONS, EventWriter, eventDrafts, type ScriptShape } from '../support/oracleScripts.ts';
+import { indexedFrom } from '../support/oracleSubjects.ts';
 
 const SHAPE: ScriptShape = {
   typesMax: 4,
@@ -81,36 +81,32 @@ describe('many sequences at once', () => {
     });
     let completions = 0;
     fc.assert(
-      fc.property(
-        feeds,
-        fc.constantFrom(8, INDEXED_LENGTH_MIN),
-        ({ sequences, events, churn }, indexedLengthMin) => {
-          const limits = { allowedLatenessMicros: 8 * SECOND_MICROS, futureSkewMicros: 4 * SECOND_MICROS };
-          const matcher = new Matcher({ ...limits, heldEventsMax: 1_000_000 }, { indexedLengthMin });
-          const subjects = [new Oracle(limits), matcher] as const;
-          for (const subject of subjects) for (const sequence of sequences) subject.setSequence(sequence);
-          const writer = new EventWriter();
-          for (const [turn, draft] of events.entries()) {
-            for (const { at, index, removed } of churn) {
-              const sequence = sequences[index];
-              if (at !== turn || sequence === undefined) continue;
-              const changed = {
-                ...sequence,
-                eventTypes: sequence.eventTypes.toReversed(),
-                effectiveFrom: writer.streamSequence,
-              };
-              for (const subject of subjects) {
-                if (removed) subject.removeSequence(sequence.ou, sequence.id);
-                else subject.setSequence(changed);
-              }
+      fc.property(feeds, indexedFrom, ({ sequences, events, churn }, indexedLengthMin) => {
+        const limits = { allowedLatenessMicros: 8 * SECOND_MICROS, futureSkewMicros: 4 * SECOND_MICROS };
+        const matcher = new Matcher({ ...limits, heldEventsMax: 1_000_000 }, { indexedLengthMin });
+        const subjects = [new Oracle(limits), matcher] as const;
+        for (const subject of subjects) for (const sequence of sequences) subject.setSequence(sequence);
+        const writer = new EventWriter();
+        for (const [turn, draft] of events.entries()) {
+          for (const { at, index, removed } of churn) {
+            const sequence = sequences[index];
+            if (at !== turn || sequence === undefined) continue;
+            const changed = {
+              ...sequence,
+              eventTypes: sequence.eventTypes.toReversed(),
+              effectiveFrom: writer.streamSequence,
+            };
+            for (const subject of subjects) {
+              if (removed) subject.removeSequence(sequence.ou, sequence.id);
+              else subject.setSequence(changed);
             }
-            const event = writer.event({ ...draft, ou: 0 });
-            const [expected, actual] = subjects.map((subject) => normalized(subject.apply(event)));
-            expect(actual).toEqual(expected);
-            completions += expected?.kind === 'held' ? expected.completions.length : 0;
           }
-        },
-      ),
+          const event = writer.event({ ...draft, ou: 0 });
+          const [expected, actual] = subjects.map((subject) => normalized(subject.apply(event)));
+          expect(actual).toEqual(expected);
+          completions += expected?.kind === 'held' ? expected.completions.length : 0;
+        }
+      }),
       { numRuns: 400 },
     );
     expect(completions).toBeGreaterThan(3_000);

@@ -1,15 +1,13 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { INDEXED_LENGTH_MIN } from '../../src/matcher/leadLog.ts';
 import { LogIndex } from '../../src/matcher/logIndex.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
 import { Oracle } from '../support/oracle.ts';
 import { firstDifference, matcherPlay, oraclePlay, play, type Tally } from '../support/oracleDuel.ts';
 import { type ScriptShape, scripts } from '../support/oracleScripts.ts';
+import { indexedFrom } from '../support/oracleSubjects.ts';
 
 const HUGE = 1_000_000;
-/** Logs of the lengths that scripts reach, searched both ways. */
-const indexedFrom = fc.constantFrom(1, 16, INDEXED_LENGTH_MIN);
 
 const SHAPES: readonly { readonly name: string; readonly runs: number; readonly shape: ScriptShape }[] = [
   {

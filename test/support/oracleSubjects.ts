@@ -1,3 +1,5 @@
+import fc from 'fast-check';
+import { INDEXED_LENGTH_MIN } from '../../src/matcher/leadLog.ts';
 import { Matcher } from '../../src/matcher/matcher.ts';
 import type { MatcherLimits } from '../../src/matcher/settings.ts';
 import { Oracle } from './oracle.ts';
@@ -22,6 +24,9 @@ export const SUBJECTS: readonly {
   },
   { name: 'oracle', create: (limits) => new Oracle(limits) },
 ];
+
+/** From which length on logs are indexed: at once, within what scripts reach, and never in them. */
+export const indexedFrom = fc.constantFrom(1, 16, INDEXED_LENGTH_MIN);
 
 export function matcherBench(limits: Partial<MatcherLimits> = {}): Bench<Matcher> {
   return new Bench(new Matcher({ ...WIDE_LIMITS, ...limits }));
