@@ -1,7 +1,7 @@
 import type { NatsConnection } from 'nats';
 import type { LeadEvent, OuId } from '../model/event.ts';
 import { decodeMessage } from './decode.ts';
-import { type Logger, messageOf, pause } from './ports.ts';
+import { type Logger, messageOf, pause, within } from './ports.ts';
 import { type Delivered, PullConsumer } from './pull.ts';
 import { type EventStreams, findStream } from './streams.ts';
 import { ouOfSubject } from './subject.ts';
@@ -148,15 +148,6 @@ async function takeWhileAny(consumer: PullConsumer<Seen>, signal: AbortSignal) {
     await consumer.verify();
     if (consumer.pending === 0) return null;
   }
-}
-
-/** What it resolves with, or undefined when that takes longer. */
-function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 function seenOf(delivered: Delivered, ou: OuId): Seen {

@@ -2,7 +2,7 @@ import { Events, type JetStreamManager, type NatsConnection } from 'nats';
 import type { FeedMessage, OuId } from '../model/event.ts';
 import { type ConnectionSettings, openConnection } from './connection.ts';
 import { toFeedMessage } from './feed.ts';
-import { type Logger, messageOf } from './ports.ts';
+import { type Logger, messageOf, within } from './ports.ts';
 import { PullConsumer } from './pull.ts';
 import { findStream } from './streams.ts';
 import { subjectOfOu } from './subject.ts';
@@ -31,8 +31,8 @@ export interface LookBackEnd {
 /** Takes messages in stream order, and the next ones when it resolves. */
 export type TakeMessages = (messages: readonly FeedMessage[]) => void | Promise<void>;
 
-/** The server sends as many in one go, and whoever publishes meanwhile waits. Larger windows are no faster. */
-const WINDOW_MESSAGES = 500;
+/** The server sends half as many in one go, and whoever publishes meanwhile waits; the reader handles as many without a rest. */
+const WINDOW_MESSAGES = 100;
 const HEARTBEAT_MS = 1_000;
 /** A consumer that says nothing for so long is asked whether what it has yet to send is still there. */
 const QUIET_MS = 1_000;
@@ -186,7 +186,7 @@ class Part {
         return;
       }
       this.#taking ??= this.#consumer.take(WINDOW_MESSAGES);
-      const taken = await Promise.race([this.#taking, quiet()]);
+      const taken = await within(QUIET_MS, this.#taking);
       if (taken === undefined) {
         await this.#endIfNothingIsLeft();
         continue;
@@ -210,12 +210,6 @@ class Part {
     await this.#consumer.verify();
     if (this.#consumer.pending === 0) this.hasEnded = true;
   }
-}
-
-function quiet(): Promise<undefined> {
-  return new Promise((resolve) => {
-    setTimeout(() => resolve(undefined), QUIET_MS).unref();
-  });
 }
 
 function abortOf(signal: AbortSignal): Promise<void> {

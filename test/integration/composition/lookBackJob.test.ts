@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type LookBackJob, runLookBack } from '../../../src/composition/lookBackJob.ts';
 import { startNats, type TestServer } from '../../support/nats.ts';
 
-/** Enough for 120 groups, each with its rest. */
+/** Enough for hundreds of groups, each with its rest. */
 const EVENTS = 60_000;
 
 describe('a look-back that rests', () => {

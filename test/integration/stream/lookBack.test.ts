@@ -1,3 +1,6 @@
+import { setImmediate as nextLoop } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { NatsConnection } from 'nats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FeedMessage } from '../../../src/model/event.ts';
@@ -5,6 +8,8 @@ import { type LookBackSource, lookBack } from '../../../src/stream/lookBack.ts';
 import { startNats, type TestServer } from '../../support/nats.ts';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 const TOKEN = 'a-token-of-the-server';
 
 describe('a look-back over the stored events of an OU', () => {
@@ -73,6 +78,28 @@ describe('a look-back over the stored events of an OU', () => {
     await client.flush();
     const { ids } = await read(sourceOf('long'));
     expect(ids).toEqual(Array.from({ length: 24_000 }, (_, index) => `e${index}`));
+  });
+
+  it('keeps no message that was taken, also of a stream that is read within a second', async () => {
+    await create('brief');
+    for (let index = 0; index < 5_000; index++) {
+      client.publish('brief.one', JSON.stringify({ id: `e${index}`, lead_id: 'l', event_type: 't' }));
+    }
+    await client.flush();
+    const taken: WeakRef<FeedMessage>[] = [];
+    let kept = 0;
+    const take = async (group: readonly FeedMessage[]): Promise<void> => {
+      if (taken.length < 4_500) {
+        taken.push(...group.map((message) => new WeakRef(message)));
+        return;
+      }
+      // What was made or asked for in this turn of the loop is kept until its end.
+      await nextLoop();
+      collectGarbage();
+      kept = taken.slice(0, 2_500).filter((message) => message.deref() !== undefined).length;
+    };
+    await lookBack(sourceOf('brief'), { ou: 'one', sinceMs: 0 }, take, new AbortController().signal, silent);
+    expect([taken.length >= 4_500, kept]).toEqual([true, 0]);
   });
 
   it('gives nothing of an empty stream, or of one in which others alone have events', async () => {
