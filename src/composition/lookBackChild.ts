@@ -2,40 +2,44 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type LookBackJob, type LookBackResult, runLookBack } from './lookBackJob.ts';
 import { type FeedNews, Pace } from './lookBackPace.ts';
 
-/** What the process is told, after its job and any number of times. */
+/** What the process is told, any number of times: a job, and while one is done, what follows a look-back. */
 export type LookBackOrder = FeedNews | 'stop';
 
-/** What the process says, once. */
+/** What the process says, once for each job. */
 export type LookBackAnswer = { readonly result: LookBackResult } | { readonly failure: string };
 
 /**
- * The entry of the process: it is told a job, answers once, and ends. Orders that follow tell it how busy the feed is,
- * or to stop early; when the one that asked is gone, nobody waits for an answer.
+ * The entry of the process: it is told a job, answers it, and waits for the next. Orders tell it how busy the feed is,
+ * or to stop early; when the one that asks is gone, nobody waits for an answer.
  */
-const abort = new AbortController();
-const pace = new Pace(usedMs(), performance.now());
+let abort = new AbortController();
+const pace = new Pace(usedMs);
 process.once('disconnect', () => process.exit());
 // A terminal interrupts all processes at once; the one that asked says what is to be done.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
-process.once('message', (job: LookBackJob) => {
-  process.on('message', (order: LookBackOrder) => {
-    if (order === 'stop') abort.abort();
-    else pace.hear(order, performance.now());
-  });
-  void run(job);
+process.on('message', (message: LookBackJob | LookBackOrder) => {
+  if (message === 'stop') {
+    abort.abort();
+  } else if (typeof message === 'string') {
+    pace.hear(message, performance.now());
+  } else {
+    abort = new AbortController();
+    void run(message, abort.signal);
+  }
 });
 
-async function run(job: LookBackJob): Promise<void> {
-  const answer = await runLookBack(job, abort.signal, rest).then(
+async function run(job: LookBackJob, signal: AbortSignal): Promise<void> {
+  const answer = await runLookBack(job, signal, rest).then(
     (result): LookBackAnswer => ({ result }),
     (error: unknown): LookBackAnswer => ({ failure: error instanceof Error ? error.message : String(error) }),
   );
-  process.send?.(answer, () => process.disconnect());
+  // What it read is not to be held while nothing is asked.
+  process.send?.(answer, () => gc?.());
 }
 
 async function rest(): Promise<number> {
   const sinceMs = performance.now();
-  const ms = pace.restMs(usedMs(), sinceMs);
+  const ms = pace.restMs(sinceMs);
   // A timer takes a millisecond at least; what is less stays owed.
   if (ms < 1) return 0;
   await sleep(ms);

@@ -1,4 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { LookBackAnswer, LookBackOrder } from './lookBackChild.ts';
@@ -7,60 +9,126 @@ import { FeedActivity, NEWS_INTERVAL_MS } from './lookBackPace.ts';
 
 /** A process that was told to stop, or whose time is over, has this long for its answer. */
 const STOP_MS = 10_000;
+/** For how long a process waits for the next look-back. It holds some 60 MB meanwhile. */
+const KEPT_MS = 600_000;
 const ENTRY = fileURLToPath(new URL('./lookBackChild.js', import.meta.url));
 
+/** How a process ended that gave no answer. */
+interface Exit {
+  readonly exit: string;
+}
+
 /**
- * Runs a look-back in a process of its own: decoding a million events makes much garbage, and threads that collect it
- * for another thread of this process would take the processors from the feed. It is told all along whether the feed
- * is busy, and rests for most of the time while it is. Resolves early, with what was read until then, when `signal`
- * aborts. Rejects with an Error in plain words when the stream cannot be read or the process fails.
- *
- * @param position of the feed, which changes with each of its messages
+ * Runs look-backs, one at a time, in a process of their own: decoding a million events makes much garbage, and threads
+ * that collect it for another thread of this process would take the processors from the feed. The process stays for
+ * the next one for a while, since beginning one, and its first second with code that is not compiled yet, is what
+ * the feed feels most of a look-back. It ends with this process, whatever ends that.
  */
-export async function runInProcess(
-  job: LookBackJob,
-  position: () => number,
-  signal: AbortSignal,
-): Promise<LookBackResult> {
+export class LookBackProcess {
+  readonly #keptMs: number;
+  #kept: ChildProcess | undefined;
+  #expiry: NodeJS.Timeout | undefined;
+
+  constructor(keptMs = KEPT_MS) {
+    this.#keptMs = keptMs;
+  }
+
+  /**
+   * The process is told all along whether the feed is busy, and rests for most of the time while it is. Resolves early,
+   * with what was read until then, when `signal` aborts. Rejects with an Error in plain words when the stream cannot
+   * be read or the process fails.
+   *
+   * @param position of the feed, which changes with each of its messages
+   */
+  async run(job: LookBackJob, position: () => number, signal: AbortSignal): Promise<LookBackResult> {
+    const kept = this.#take();
+    let end = kept === undefined ? undefined : await this.#ask(kept, job, position, signal);
+    // One that waited may have been killed, which is not known at once.
+    if (end === undefined || 'exit' in end) end = await this.#ask(begin(), job, position, signal);
+    if ('exit' in end) throw new Error(`the process of the look-back ended without an answer (${end.exit})`);
+    if ('failure' in end) throw new Error(end.failure);
+    return end.result;
+  }
+
+  async #ask(
+    child: ChildProcess,
+    job: LookBackJob,
+    position: () => number,
+    signal: AbortSignal,
+  ): Promise<LookBackAnswer | Exit> {
+    const stop = (): void => tell(child, 'stop');
+    tell(child, job);
+    const activity = new FeedActivity(position());
+    const tellNews = (): void => {
+      const news = activity.news(position(), performance.now());
+      if (news !== undefined) tell(child, news);
+    };
+    tellNews();
+    const beat = setInterval(tellNews, NEWS_INTERVAL_MS);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    const overdue = setTimeout(() => child.kill('SIGKILL'), job.timeLimitMs + STOP_MS);
+    try {
+      const end = await endOf(child);
+      if (!('exit' in end)) this.#keep(child);
+      return end;
+    } finally {
+      clearTimeout(overdue);
+      clearInterval(beat);
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  /** The one that waits, if there is one. */
+  #take(): ChildProcess | undefined {
+    clearTimeout(this.#expiry);
+    const kept = this.#kept;
+    this.#kept = undefined;
+    if (kept?.connected !== true) return undefined;
+    kept.ref();
+    kept.channel?.ref();
+    return kept;
+  }
+
+  /** While it waits, it does not keep this process from ending. */
+  #keep(child: ChildProcess): void {
+    child.unref();
+    child.channel?.unref();
+    this.#kept = child;
+    this.#expiry = setTimeout(() => {
+      if (child.connected) child.disconnect();
+    }, this.#keptMs).unref();
+  }
+}
+
+function begin(): ChildProcess {
   const child = fork(ENTRY, [], {
     // Helpers of the collector are as important to the system as the thread that the events wait for.
-    execArgv: ['--single-threaded-gc'],
+    execArgv: ['--single-threaded-gc', '--expose-gc'],
     serialization: 'advanced',
+    // A session of its own: where the system weighs sessions against each other, this one is to be light as a whole.
+    detached: true,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   giveWay(child);
-  const stop = (): void => tell(child, 'stop');
-  tell(child, job);
-  const activity = new FeedActivity(position());
-  const tellNews = (): void => {
-    tell(child, activity.isBusy(position(), performance.now()) ? 'busy' : 'idle');
-  };
-  tellNews();
-  const news = setInterval(tellNews, NEWS_INTERVAL_MS);
-  if (signal.aborted) stop();
-  signal.addEventListener('abort', stop, { once: true });
-  const overdue = setTimeout(() => child.kill('SIGKILL'), job.timeLimitMs + STOP_MS);
-  try {
-    const answer = await answerOf(child);
-    if ('failure' in answer) throw new Error(answer.failure);
-    return answer.result;
-  } finally {
-    clearTimeout(overdue);
-    clearInterval(news);
-    signal.removeEventListener('abort', stop);
-  }
+  // Whoever waits for an answer hears of it too; while nobody does, its exit says enough.
+  child.on('error', () => undefined);
+  return child;
 }
 
 /**
  * Lets whoever waits for an event go first. From here and at once: the process loads its code at that priority too, and
- * on Linux the threads that it begins later have it from its first one.
+ * on Linux the threads that it begins later have it from its first one. There a priority may count within a session
+ * only (autogroup, sched(7)), so the session gets it too, and the NATS server, which has another, goes first as well.
  */
 function giveWay({ pid }: ChildProcess): void {
   if (pid === undefined) return;
+  const priority = constants.priority.PRIORITY_LOW;
   try {
-    setPriority(pid, constants.priority.PRIORITY_LOW);
+    setPriority(pid, priority);
+    writeFileSync(`/proc/${pid}/autogroup`, String(priority));
   } catch {
-    // A sandbox that forbids it does not keep the look-back from being made.
+    // A system that forbids it, or has none, does not keep the look-back from being made.
   }
 }
 
@@ -69,15 +137,17 @@ function tell(child: ChildProcess, message: LookBackJob | LookBackOrder): void {
   if (child.connected) child.send(message, () => undefined);
 }
 
-function answerOf(child: ChildProcess): Promise<LookBackAnswer> {
-  return new Promise((resolve, reject) => {
-    child.once('message', (answer) => resolve(answer as LookBackAnswer));
-    child.once('error', reject);
-    // After an answer this rejects nothing any more.
-    child.once('exit', (code, signal) => {
-      reject(
-        new Error(`the process of the look-back ended without an answer (${signal ?? `exit code ${code}`})`),
-      );
-    });
-  });
+/** Resolves with what it answers, or with how it ended without an answer. */
+async function endOf(child: ChildProcess): Promise<LookBackAnswer | Exit> {
+  const settled = new AbortController();
+  const { signal } = settled;
+  const answered = once(child, 'message', { signal }).then(([answer]) => answer as LookBackAnswer);
+  const exited = once(child, 'exit', { signal }).then(
+    ([code, killedBy]): Exit => ({ exit: killedBy ?? `exit code ${code}` }),
+  );
+  try {
+    return await Promise.race([answered, exited]);
+  } finally {
+    settled.abort();
+  }
 }

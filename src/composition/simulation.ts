@@ -8,7 +8,7 @@ import { definitionOf, type Sequence } from '../model/sequence.ts';
 import type { SimulationReport } from '../model/simulation.ts';
 import { labelOf, type StepTest, stepsOf } from '../model/step.ts';
 import { type Core, matcherLimits } from './core.ts';
-import { runInProcess } from './lookBackProcess.ts';
+import { LookBackProcess } from './lookBackProcess.ts';
 
 const DAY_MS = 86_400_000;
 /** What was not a look-back has looked at everything that it was given. */
@@ -17,6 +17,7 @@ const WHOLE = { isComplete: true, fraction: 1 } as const;
 /** Tries sequences on events, as the API asks for it. */
 export function simulationPort(config: Config, core: Core): SimulationPort {
   const limits = matcherLimits(config);
+  const lookBacks = new LookBackProcess();
   /** A look-back takes a processor and the memory of a matcher, so there is one at a time. */
   let isLookingBack = false;
 
@@ -43,7 +44,7 @@ export function simulationPort(config: Config, core: Core): SimulationPort {
         timeLimitMs: timeLimitSeconds * 1000,
       };
       const ended = AbortSignal.any([signal, abort.signal]);
-      const { outcome, restedMs, ...end } = await runInProcess(job, () => engine.position, ended);
+      const { outcome, restedMs, ...end } = await lookBacks.run(job, () => engine.position, ended);
       log.info(
         {
           ou: sequence.ou,

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
+import { childrenOf, threadsOf } from '../../support/processes.ts';
 import {
   allFires,
   lagOf,
@@ -280,26 +281,39 @@ describe('simulations and insight in the running program', () => {
     expect(await busy).toBeGreaterThan(0);
   });
 
-  it('makes a look-back in a process whose threads all give way to others', async () => {
+  const lookBacks = () =>
+    childrenOf(program.process.pid!).filter(({ command }) => command.includes('lookBackChild'));
+
+  it('makes a look-back in a process of its own session whose threads all give way to others', async () => {
     const asked = simulate({ lookback_days: 1 });
-    const nices = await waitFor('the threads of its process', () => {
-      const [found] = childrenOf(program).filter(({ command }) => command.includes('lookBackChild'));
-      const threads = found === undefined ? [] : nicesOf(found.pid);
-      return threads.length > 1 && threads;
+    const [pid, threads] = await waitFor('the threads of its process', () => {
+      const [found] = lookBacks();
+      const all = found === undefined ? [] : threadsOf(found.pid);
+      return all.length > 1 && ([found!.pid, all] as const);
     });
-    expect(new Set(nices)).toEqual(new Set([constants.priority.PRIORITY_LOW]));
+    expect(new Set(threads.map(({ nice }) => nice))).toEqual(new Set([constants.priority.PRIORITY_LOW]));
+    expect(new Set(threads.map(({ session }) => session))).toEqual(new Set([pid]));
     await asked;
   });
 
+  it('makes one look-back after the other in the same process', async () => {
+    await simulate({ lookback_days: 1 });
+    const [first] = lookBacks();
+    const again = await simulate({ lookback_days: 1 });
+    expect(again.progress.complete).toBe(true);
+    expect(lookBacks()).toEqual([first]);
+  });
+
   it('answers that it could not be done when the process of a look-back is killed, and makes the next one', async () => {
-    const lookBacks = () => childrenOf(program).filter(({ command }) => command.includes('lookBackChild'));
     const post = () =>
       fetch(`${program.url}/sequences/${sequenceId}/simulate`, {
         method: 'POST',
         headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
         body: '{"lookback_days":1}',
       });
-    await waitFor('an abandoned one to be gone', async () => lookBacks().length === 0);
+    // The one that waits for the next look-back; the program begins another when it is asked.
+    for (const { pid } of lookBacks()) process.kill(pid, 'SIGKILL');
+    await waitFor('it to be gone', async () => lookBacks().length === 0);
     const asked = post();
     await waitFor('the process to be killed', async () => {
       const found = lookBacks();
@@ -310,7 +324,6 @@ describe('simulations and insight in the running program', () => {
     expect(refused.status).toBe(503);
     expect(await refused.json()).toMatchObject({ detail: expect.stringContaining('could not be read') });
     expect((await post()).status).toBe(200);
-    await waitFor('no process to be left', async () => lookBacks().length === 0);
   });
 
   it('puts no token of the NATS server into the log', () => {
@@ -323,38 +336,8 @@ describe('simulations and insight in the running program', () => {
       headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
       body: '{"lookback_days":1}',
     }).catch(() => undefined);
-    const lookBack = await waitFor('the look-back to begin', async () =>
-      childrenOf(program).find(({ command }) => command.includes('lookBackChild')),
-    );
+    const lookBack = await waitFor('the look-back to begin', async () => lookBacks()[0]);
     await program.kill();
     await waitFor('the look-back to end', async () => !existsSync(`/proc/${lookBack.pid}`));
   });
 });
-
-/** Of each thread of a process; none where it has ended. */
-function nicesOf(pid: number): number[] {
-  try {
-    const threads = readdirSync(`/proc/${pid}/task`);
-    const stats = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8'));
-    // The name of the thread, in brackets, may hold spaces; the 17th field behind it is the nice value.
-    return stats.map((stat) => Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]));
-  } catch {
-    return [];
-  }
-}
-
-/** The processes that the program has started and that live. */
-function childrenOf({ process: { pid: parent } }: RunningProgram): { pid: number; command: string }[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        const isChild = readFileSync(`/proc/${pid}/status`, 'utf8').includes(`\nPPid:\t${parent}\n`);
-        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-        return isChild && command !== '' ? [{ pid: Number(pid), command }] : [];
-      } catch {
-        // It ended meanwhile.
-        return [];
-      }
-    });
-}

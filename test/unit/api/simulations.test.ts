@@ -25,8 +25,8 @@ const BAD_BODIES: readonly (readonly [object, string, string])[] = [
   [{ lookback_days: 366 }, 'lookback_days', 'an integer from 1 to 365'],
   [{ lookback_days: 1.5 }, 'lookback_days', 'an integer from 1 to 365'],
   [{ lookback_days: '7' }, 'lookback_days', 'an integer from 1 to 365'],
-  [{ lookback_days: 7, time_limit_seconds: 0 }, 'time_limit_seconds', 'an integer from 1 to 60'],
-  [{ lookback_days: 7, time_limit_seconds: 61 }, 'time_limit_seconds', 'an integer from 1 to 60; got 61'],
+  [{ lookback_days: 7, time_limit_seconds: 0 }, 'time_limit_seconds', 'an integer from 1 to 300'],
+  [{ lookback_days: 7, time_limit_seconds: 301 }, 'time_limit_seconds', 'an integer from 1 to 300; got 301'],
   [{ lookback_days: 7, days: 7 }, 'days', 'is not known here; known are events, lead_id, lookback_days'],
 ];
 
