@@ -14,15 +14,17 @@ const EVENTS = 1_000_000;
 const LEADS = 100_000;
 const TYPES = 50;
 const SEQUENCES = 100;
-const PROBES = 800;
-const ROUNDS = 3;
-const ROUNDS_OF_A_SMALL_RUN = 1;
+const IDLE_LOOK_BACKS = 3;
+/** The speed of a machine changes within a minute, so stretches that are compared are short. */
+const TURNS = 6;
+const TURN_SECONDS = 12;
 const SMALL_SCALE = 0.05;
+const SMALL_RUN = { idleLookBacks: 1, turns: 1, turnSeconds: 1 };
 const FEED_IDLE_MS = 2_000;
 const PROBE_PAUSE_MS = 10;
 const LEADS_COUNTED = 1_000_000;
 /** The longest that the API takes. */
-const TIME_LIMIT_SECONDS = 60;
+const TIME_LIMIT_SECONDS = 300;
 
 interface Simulated {
   readonly scanned_events: number;
@@ -51,11 +53,12 @@ export async function benchSimulate(scale: number): Promise<BenchReport> {
     const events = Math.round(EVENTS * scale);
     const bytes = await publishEvents(client, events);
     await caughtUp(program);
-    const rows = await measureLookBacks(program, client, receiver, {
-      events,
-      probes: Math.ceil(PROBES * scale),
-      rounds: scale <= SMALL_SCALE ? ROUNDS_OF_A_SMALL_RUN : ROUNDS,
-    });
+    const probe = (histogram: RecordableHistogram) => sendProbe(client, receiver, histogram);
+    const size =
+      scale <= SMALL_SCALE
+        ? SMALL_RUN
+        : { idleLookBacks: IDLE_LOOK_BACKS, turns: TURNS, turnSeconds: TURN_SECONDS };
+    const rows = await measureLookBacks(program, probe, events, size);
     return {
       name: 'simulate',
       tables: [
@@ -114,46 +117,56 @@ async function caughtUp(program: RunningProgram): Promise<void> {
   }
 }
 
-/** In turns, so that what else the machine does meets all of them. */
+/**
+ * Look-backs over all events beside an idle feed and beside a busy one; then stretches without one, beside one, and
+ * without one again, in turns, so that what else the machine does meets all of them.
+ */
 async function measureLookBacks(
   program: RunningProgram,
-  client: NatsConnection,
-  receiver: ProbeReceiver,
-  { events, probes, rounds }: { readonly events: number; readonly probes: number; readonly rounds: number },
+  probe: (histogram: RecordableHistogram) => Promise<void>,
+  events: number,
+  { idleLookBacks, turns, turnSeconds }: typeof SMALL_RUN,
 ): Promise<Row[]> {
-  const without = createHistogram();
-  const again = createHistogram();
-  const beside = createHistogram();
-  const idle: LookBack[] = [];
-  const busy: LookBack[] = [];
-  const probeTimes = async (times: number, histogram: RecordableHistogram): Promise<void> => {
-    for (let probe = 0; probe < times; probe++) await sendProbe(client, receiver, histogram);
-  };
-  await probeTimes(probes, createHistogram());
-  for (let round = 0; round < rounds; round++) {
-    // A feed counts as busy for a while after its last event.
-    await sleep(FEED_IDLE_MS);
-    idle.push(await lookBack(program));
-    await probeTimes(probes, without);
+  const besides = async (looking: Promise<LookBack>, histogram: RecordableHistogram): Promise<LookBack> => {
     let isOver = false;
-    const looking = lookBack(program).finally(() => {
+    const ended = looking.finally(() => {
       isOver = true;
     });
-    do await sendProbe(client, receiver, beside);
+    do await probe(histogram);
     while (!isOver);
-    busy.push(await looking);
-    await probeTimes(probes, again);
+    return ended;
+  };
+  const probeFor = async (histogram: RecordableHistogram): Promise<void> => {
+    const endMs = performance.now() + turnSeconds * 1000;
+    while (performance.now() < endMs) await probe(histogram);
+  };
+  const idle: LookBack[] = [];
+  for (let turn = 0; turn < idleLookBacks; turn++) {
+    // A feed counts as busy for a while after its last event.
+    await sleep(FEED_IDLE_MS);
+    idle.push(await lookBack(program, TIME_LIMIT_SECONDS));
+  }
+  await probeFor(createHistogram());
+  const busy = await besides(lookBack(program, TIME_LIMIT_SECONDS), createHistogram());
+  const without = createHistogram();
+  const beside = createHistogram();
+  const again = createHistogram();
+  for (let turn = 0; turn < turns; turn++) {
+    await probeFor(without);
+    await besides(lookBack(program, turnSeconds), beside);
+    await probeFor(again);
   }
   const [withoutRow, besideRow, againRow] = [without, beside, again].map(latencyOf) as [
     Latency,
     Latency,
     Latency,
   ];
-  const [idleRow, busyRow] = [speedOf(idle, events), speedOf(busy, events)];
+  const [idleRow, busyRow] = [speedOf(idle, events), speedOf([busy], events)];
   return [
     { '': 'look-back, feed idle', ...idleRow },
+    { '': 'look-back, feed busy', ...busyRow },
     { '': 'feed busy, no look-back', ...withoutRow },
-    { '': 'feed busy, look-back', ...busyRow, ...besideRow },
+    { '': 'feed busy, look-back', ...besideRow },
     { '': 'feed busy, no look-back, again', ...againRow },
     {
       '': 'ratio: busy / idle, with / without',
@@ -164,7 +177,7 @@ async function measureLookBacks(
   ];
 }
 
-async function lookBack(program: RunningProgram): Promise<LookBack> {
+async function lookBack(program: RunningProgram, timeLimitSeconds: number): Promise<LookBack> {
   const startedMs = performance.now();
   const answer = await program.request('POST', '/sequences/simulate', {
     sequence: {
@@ -174,7 +187,7 @@ async function lookBack(program: RunningProgram): Promise<LookBack> {
       ordered: true,
     },
     lookback_days: 1,
-    time_limit_seconds: TIME_LIMIT_SECONDS,
+    time_limit_seconds: timeLimitSeconds,
   });
   if (answer.status !== 200) throw new Error(`the look-back answered ${answer.status}`);
   const { scanned_events, fire_count } = (await answer.json()) as Simulated;
