@@ -29,7 +29,9 @@ const input = {
     .meta({ description: 'What the stream still holds of these days, from the oldest event on.' }),
   time_limit_seconds: integer(1, TIME_LIMIT_SECONDS_MAX)
     .nullish()
-    .meta({ description: `Of a look-back; ${TIME_LIMIT_SECONDS_DEFAULT} unless told otherwise.` }),
+    .meta({
+      description: `Of a look-back; ${TIME_LIMIT_SECONDS_DEFAULT} unless told otherwise. The client, and any proxy between, must wait for the answer as long.`,
+    }),
 };
 const inputObject = exactObject(input);
 type Input = z.infer<typeof inputObject>;

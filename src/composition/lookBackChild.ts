@@ -15,7 +15,7 @@ export type LookBackAnswer = { readonly result: LookBackResult } | { readonly fa
 let abort = new AbortController();
 const pace = new Pace(usedMs);
 process.once('disconnect', () => process.exit());
-// A terminal interrupts all processes at once; the one that asked says what is to be done.
+// A supervisor may signal all processes at once; the one that asks says what is to be done.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 process.on('message', (message: LookBackJob | LookBackOrder) => {
   if (message === 'stop') {

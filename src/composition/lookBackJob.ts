@@ -4,7 +4,7 @@ import type { SimulationOutcome } from '../model/simulation.ts';
 import { type LookBackEnd, type LookBackRange, type LookBackSource, lookBack } from '../stream/lookBack.ts';
 import { withTimeLimit } from './timeLimit.ts';
 
-/** A sequence and the stored events to try it on. Plain data, so that it can be handed to another thread. */
+/** A sequence and the stored events to try it on. Plain data, so that it can be handed to another process. */
 export interface LookBackJob {
   readonly source: LookBackSource;
   readonly range: LookBackRange;

@@ -19,11 +19,13 @@ const REST_MS_MAX = 100;
  */
 export class FeedActivity {
   #position: number;
-  #movedMs = Number.NEGATIVE_INFINITY;
+  #movedMs: number;
   #saidIdleMs = Number.NEGATIVE_INFINITY;
 
-  constructor(position: number) {
+  /** @param movedMs when it came to this position */
+  constructor(position: number, movedMs: number) {
     this.#position = position;
+    this.#movedMs = movedMs;
   }
 
   /** What is to be said, if anything: that it is busy once, since silence says the same, that it is idle again and again. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { LookBackAnswer, LookBackOrder } from './lookBackChild.ts';
@@ -9,6 +9,8 @@ import { FeedActivity, NEWS_INTERVAL_MS } from './lookBackPace.ts';
 
 /** A process that was told to stop, or whose time is over, has this long for its answer. */
 const STOP_MS = 10_000;
+/** One that waited and was killed ends within this time of being asked. */
+const LATE_EXIT_MS = 1_000;
 /** For how long a process waits for the next look-back. It holds some 60 MB meanwhile. */
 const KEPT_MS = 600_000;
 const ENTRY = fileURLToPath(new URL('./lookBackChild.js', import.meta.url));
@@ -16,6 +18,14 @@ const ENTRY = fileURLToPath(new URL('./lookBackChild.js', import.meta.url));
 /** How a process ended that gave no answer. */
 interface Exit {
   readonly exit: string;
+}
+
+/** How far the feed is. */
+export interface FeedPlace {
+  /** Changes with each message. */
+  readonly position: number;
+  /** For how long it has been there, in milliseconds. */
+  readonly sinceMs: number;
 }
 
 /**
@@ -37,14 +47,14 @@ export class LookBackProcess {
    * The process is told all along whether the feed is busy, and rests for most of the time while it is. Resolves early,
    * with what was read until then, when `signal` aborts. Rejects with an Error in plain words when the stream cannot
    * be read or the process fails.
-   *
-   * @param position of the feed, which changes with each of its messages
    */
-  async run(job: LookBackJob, position: () => number, signal: AbortSignal): Promise<LookBackResult> {
+  async run(job: LookBackJob, feed: () => FeedPlace, signal: AbortSignal): Promise<LookBackResult> {
+    const askedMs = performance.now();
     const kept = this.#take();
-    let end = kept === undefined ? undefined : await this.#ask(kept, job, position, signal);
-    // One that waited may have been killed, which is not known at once.
-    if (end === undefined || 'exit' in end) end = await this.#ask(begin(), job, position, signal);
+    let end = kept === undefined ? undefined : await this.#ask(kept, job, feed, signal);
+    // That one which waited was killed may not be known yet when it is asked.
+    const wasDead = end !== undefined && 'exit' in end && performance.now() - askedMs < LATE_EXIT_MS;
+    if (end === undefined || wasDead) end = await this.#ask(begin(), job, feed, signal);
     if ('exit' in end) throw new Error(`the process of the look-back ended without an answer (${end.exit})`);
     if ('failure' in end) throw new Error(end.failure);
     return end.result;
@@ -53,25 +63,35 @@ export class LookBackProcess {
   async #ask(
     child: ChildProcess,
     job: LookBackJob,
-    position: () => number,
+    feed: () => FeedPlace,
     signal: AbortSignal,
   ): Promise<LookBackAnswer | Exit> {
-    const stop = (): void => tell(child, 'stop');
-    tell(child, job);
-    const activity = new FeedActivity(position());
+    const kill = (): void => void child.kill('SIGKILL');
+    let overdue = setTimeout(kill, job.timeLimitMs + STOP_MS);
+    const stop = (): void => {
+      tell(child, 'stop');
+      clearTimeout(overdue);
+      overdue = setTimeout(kill, STOP_MS);
+    };
+    const { position, sinceMs } = feed();
+    const activity = new FeedActivity(position, performance.now() - sinceMs);
     const tellNews = (): void => {
-      const news = activity.news(position(), performance.now());
+      const news = activity.news(feed().position, performance.now());
       if (news !== undefined) tell(child, news);
     };
-    tellNews();
     const beat = setInterval(tellNews, NEWS_INTERVAL_MS);
-    if (signal.aborted) stop();
     signal.addEventListener('abort', stop, { once: true });
-    const overdue = setTimeout(() => child.kill('SIGKILL'), job.timeLimitMs + STOP_MS);
     try {
+      tell(child, job);
+      tellNews();
+      if (signal.aborted) stop();
       const end = await endOf(child);
       if (!('exit' in end)) this.#keep(child);
       return end;
+    } catch (error) {
+      // Whatever it does now, nobody listens.
+      kill();
+      throw error;
     } finally {
       clearTimeout(overdue);
       clearInterval(beat);
@@ -119,7 +139,7 @@ function begin(): ChildProcess {
 /**
  * Lets whoever waits for an event go first. From here and at once: the process loads its code at that priority too, and
  * on Linux the threads that it begins later have it from its first one. There a priority may count within a session
- * only (autogroup, sched(7)), so the session gets it too, and the NATS server, which has another, goes first as well.
+ * only (autogroup, sched(7)), so the session gets it too: the NATS server, which has another, is to go first as well.
  */
 function giveWay({ pid }: ChildProcess): void {
   if (pid === undefined) return;
@@ -127,6 +147,8 @@ function giveWay({ pid }: ChildProcess): void {
   try {
     setPriority(pid, priority);
     writeFileSync(`/proc/${pid}/autogroup`, String(priority));
+    // Those that it had begun before, where this thread had to wait meanwhile.
+    for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), priority);
   } catch {
     // A system that forbids it, or has none, does not keep the look-back from being made.
   }

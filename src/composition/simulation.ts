@@ -8,7 +8,7 @@ import { definitionOf, type Sequence } from '../model/sequence.ts';
 import type { SimulationReport } from '../model/simulation.ts';
 import { labelOf, type StepTest, stepsOf } from '../model/step.ts';
 import { type Core, matcherLimits } from './core.ts';
-import { LookBackProcess } from './lookBackProcess.ts';
+import { type FeedPlace, LookBackProcess } from './lookBackProcess.ts';
 
 const DAY_MS = 86_400_000;
 /** What was not a look-back has looked at everything that it was given. */
@@ -31,7 +31,7 @@ export function simulationPort(config: Config, core: Core): SimulationPort {
     { days, timeLimitSeconds }: { readonly days: number; readonly timeLimitSeconds: number },
     signal: AbortSignal,
   ): Promise<SimulateResult> => {
-    const { room, engine, abort, log } = core;
+    const { room, abort, log } = core;
     if (room === null) return { ok: false, reason: 'The stream is not connected.' };
     if (isLookingBack) return { ok: false, reason: 'Another look-back is under way; try again shortly.' };
     isLookingBack = true;
@@ -44,7 +44,7 @@ export function simulationPort(config: Config, core: Core): SimulationPort {
         timeLimitMs: timeLimitSeconds * 1000,
       };
       const ended = AbortSignal.any([signal, abort.signal]);
-      const { outcome, restedMs, ...end } = await lookBacks.run(job, () => engine.position, ended);
+      const { outcome, restedMs, ...end } = await lookBacks.run(job, () => feedPlace(core), ended);
       log.info(
         {
           ou: sequence.ou,
@@ -78,6 +78,11 @@ export function simulationPort(config: Config, core: Core): SimulationPort {
       }
     },
   };
+}
+
+/** By the arrival of its last message: where it has none, or is far behind, its next one says that it moves. */
+function feedPlace({ engine, matcher }: Core): FeedPlace {
+  return { position: engine.position, sinceMs: Date.now() - matcher.clockMicros / 1000 };
 }
 
 /** As if the events arrived now, in this order, of leads of which nothing is known. */

@@ -7,7 +7,7 @@ import { PullConsumer } from './pull.ts';
 import { findStream } from './streams.ts';
 import { subjectOfOu } from './subject.ts';
 
-/** Where the stored events are. Plain data, so that it can be handed to another thread; holds secrets. */
+/** Where the stored events are. Plain data, so that it can be handed to another process; holds secrets. */
 export interface LookBackSource {
   readonly connection: Omit<ConnectionSettings, 'signal' | 'onFailedAttempt'>;
   readonly stream: string;
@@ -31,8 +31,8 @@ export interface LookBackEnd {
 /** Takes messages in stream order, and the next ones when it resolves. */
 export type TakeMessages = (messages: readonly FeedMessage[]) => void | Promise<void>;
 
-/** The server sends half as many in one go, and whoever publishes meanwhile waits; the reader handles as many without a rest. */
-const WINDOW_MESSAGES = 100;
+/** So many are handled without a rest, and as many the server sends in one go: whoever publishes meanwhile waits for both. */
+const STEP_MESSAGES = 50;
 const HEARTBEAT_MS = 1_000;
 /** A consumer that says nothing for so long is asked whether what it has yet to send is still there. */
 const QUIET_MS = 1_000;
@@ -74,8 +74,6 @@ export async function lookBack(
 class Reader {
   readonly #parts: readonly Part[];
   readonly #total: number;
-  readonly #lost: Promise<void>;
-  #isLost = false;
   #taken = 0;
 
   static async open(
@@ -93,9 +91,14 @@ class Reader {
         start: { arrivedAtMs: sinceMs },
         filterSubject,
         heartbeatMs: HEARTBEAT_MS,
-        windowMessages: WINDOW_MESSAGES,
+        windowMessages: 2 * STEP_MESSAGES,
       };
-      parts.push(new Part(await PullConsumer.open(nats, manager, settings, toFeedMessage), lastSequence));
+      try {
+        parts.push(new Part(await PullConsumer.open(nats, manager, settings, toFeedMessage), lastSequence));
+      } catch (error) {
+        await Promise.all(parts.map((part) => part.close()));
+        throw error;
+      }
     }
     return new Reader(nats, parts);
   }
@@ -103,19 +106,24 @@ class Reader {
   private constructor(nats: NatsConnection, parts: readonly Part[]) {
     this.#parts = parts;
     this.#total = parts.reduce((total, { pending }) => total + pending, 0);
-    this.#lost = this.#watch(nats);
+    void this.#watch(nats);
   }
 
   async readAll(take: TakeMessages, signal: AbortSignal): Promise<LookBackEnd> {
-    const aborted = abortOf(signal);
-    while (!signal.aborted) {
-      for (const part of this.#parts) await Promise.race([part.fill(), aborted, this.#lost]);
-      if (signal.aborted) break;
-      if (this.#isLost) throw new Error('the connection was lost');
-      const merged = this.#merged();
-      if (merged.length === 0) return { isComplete: true, fraction: 1 };
-      this.#taken += merged.length;
-      await take(merged);
+    const stop = (): void => this.#fail('it was stopped');
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      while (!signal.aborted) {
+        for (const part of this.#parts) await part.fill();
+        const merged = this.#merged();
+        if (merged.length === 0) return { isComplete: true, fraction: 1 };
+        this.#taken += merged.length;
+        await take(merged);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      signal.removeEventListener('abort', stop);
     }
     // More may have arrived since than there was.
     return { isComplete: false, fraction: Math.min(1, this.#taken / Math.max(1, this.#total)) };
@@ -125,13 +133,15 @@ class Reader {
     await Promise.all(this.#parts.map((part) => part.close()));
   }
 
-  /** Resolves when the connection breaks: what was on its way then will not come, also after a reconnect. */
+  /** Fails when the connection breaks: what was on its way then will not come, also after a reconnect. */
   async #watch(nats: NatsConnection): Promise<void> {
     for await (const { type } of nats.status()) {
-      if (type !== Events.Disconnect) continue;
-      this.#isLost = true;
-      return;
+      if (type === Events.Disconnect) this.#fail('the connection was lost');
     }
+  }
+
+  #fail(reason: string): void {
+    for (const part of this.#parts) part.fail(reason);
   }
 
   /** What is certain to come next: up to where the first part runs out that has not ended. */
@@ -185,7 +195,7 @@ class Part {
         this.hasEnded = true;
         return;
       }
-      this.#taking ??= this.#consumer.take(WINDOW_MESSAGES);
+      this.#taking ??= this.#consumer.take(STEP_MESSAGES);
       const taken = await within(QUIET_MS, this.#taking);
       if (taken === undefined) {
         await this.#endIfNothingIsLeft();
@@ -200,6 +210,11 @@ class Part {
     }
   }
 
+  /** Whoever waits for it to be filled hears of it. */
+  fail(reason: string): void {
+    this.#consumer.fail(reason);
+  }
+
   async close(): Promise<void> {
     this.#taking?.catch(() => undefined);
     await this.#consumer.close();
@@ -210,11 +225,4 @@ class Part {
     await this.#consumer.verify();
     if (this.#consumer.pending === 0) this.hasEnded = true;
   }
-}
-
-function abortOf(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -49,7 +49,7 @@ describe('the process of look-backs', () => {
     lookBacks: InstanceType<typeof LookBackProcess>,
     job: LookBackJob,
     signal = new AbortController().signal,
-  ) => lookBacks.run(job, () => 0, signal);
+  ) => lookBacks.run(job, () => ({ position: 0, sinceMs: 0 }), signal);
 
   it('is begun by the first look-back, makes the next one too, and ends when there is none for a while', async () => {
     const lookBacks = new LookBackProcess(1_000);
@@ -82,6 +82,15 @@ describe('the process of look-backs', () => {
     await run(lookBacks, jobOf('stored'));
     for (const pid of pids()) process.kill(pid, 'SIGKILL');
     await waitFor('it to end', async () => pids().length === 0);
+    expect((await run(lookBacks, jobOf('stored'))).outcome.fireCount).toBe(EVENTS);
+    await waitFor('the other to end', async () => pids().length === 0);
+  });
+
+  it('is begun anew when it was killed, and nobody could know it yet', async () => {
+    const lookBacks = new LookBackProcess(1_000);
+    await run(lookBacks, jobOf('stored'));
+    for (const pid of pids()) process.kill(pid, 'SIGKILL');
+    // Within the same turn of the loop, in which no exit is heard of.
     expect((await run(lookBacks, jobOf('stored'))).outcome.fireCount).toBe(EVENTS);
     await waitFor('the other to end', async () => pids().length === 0);
   });

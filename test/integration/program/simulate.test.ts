@@ -284,6 +284,12 @@ describe('simulations and insight in the running program', () => {
   const lookBacks = () =>
     childrenOf(program.process.pid!).filter(({ command }) => command.includes('lookBackChild'));
 
+  /** After it, the program has to begin another. */
+  const endTheOneThatWaits = async (): Promise<void> => {
+    for (const { pid } of lookBacks()) process.kill(pid, 'SIGKILL');
+    await waitFor('it to be gone', async () => lookBacks().length === 0);
+  };
+
   it('makes a look-back in a process of its own session whose threads all give way to others', async () => {
     const asked = simulate({ lookback_days: 1 });
     const [pid, threads] = await waitFor('the threads of its process', () => {
@@ -311,9 +317,7 @@ describe('simulations and insight in the running program', () => {
         headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
         body: '{"lookback_days":1}',
       });
-    // The one that waits for the next look-back; the program begins another when it is asked.
-    for (const { pid } of lookBacks()) process.kill(pid, 'SIGKILL');
-    await waitFor('it to be gone', async () => lookBacks().length === 0);
+    await endTheOneThatWaits();
     const asked = post();
     await waitFor('the process to be killed', async () => {
       const found = lookBacks();
@@ -330,7 +334,8 @@ describe('simulations and insight in the running program', () => {
     expect(program.log()).not.toContain(NATS_TOKEN);
   });
 
-  it('leaves no process of a look-back behind when it is killed', async () => {
+  it('leaves no process of a look-back behind when it is killed during one', async () => {
+    await endTheOneThatWaits();
     fetch(`${program.url}/sequences/${sequenceId}/simulate`, {
       method: 'POST',
       headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },

@@ -8,7 +8,7 @@ describe('what is said of the feed', () => {
 
   it('is that it is idle while its position stands still, twice a second', () => {
     const looks = Array.from({ length: 41 }, (_, beat) => [7, beat * 50] as const);
-    const said = newsOf(new FeedActivity(7), looks);
+    const said = newsOf(new FeedActivity(7, -60_000), looks);
     expect(looks.flatMap(([, nowMs], beat) => (said[beat] === 'idle' ? [nowMs] : []))).toEqual([
       0, 500, 1_000, 1_500, 2_000,
     ]);
@@ -16,7 +16,7 @@ describe('what is said of the feed', () => {
   });
 
   it('is that it is busy with the first event, once, and idle after a second without another', () => {
-    const activity = new FeedActivity(7);
+    const activity = new FeedActivity(7, -60_000);
     const looks = [
       [7, 50],
       [8, 100],
@@ -27,24 +27,24 @@ describe('what is said of the feed', () => {
     expect(newsOf(activity, looks)).toEqual(['idle', 'busy', undefined, 'idle', 'busy']);
   });
 
-  it('is nothing of a feed that was busy from the beginning, since silence says that', () => {
-    expect(
-      newsOf(new FeedActivity(7), [
-        [8, 0],
-        [9, 50],
-        [9, 999],
-      ]),
-    ).toEqual([undefined, undefined, undefined]);
+  it('is nothing of a feed that moved just before the beginning, since silence says that', () => {
+    const looks = [
+      [7, 0],
+      [8, 50],
+      [8, 1_049],
+      [8, 1_050],
+    ] as const;
+    expect(newsOf(new FeedActivity(7, -900), looks)).toEqual([undefined, undefined, undefined, 'idle']);
   });
 
   it('does not waver between the events of a slow feed', () => {
     const looks = Array.from({ length: 200 }, (_, beat) => [1 + Math.floor(beat / 18), beat * 50] as const);
-    expect(new Set(newsOf(new FeedActivity(0), looks))).toEqual(new Set([undefined]));
+    expect(new Set(newsOf(new FeedActivity(0, -60_000), looks))).toEqual(new Set([undefined]));
   });
 
   it('is that it is busy when the positions begin anew at a lower one', () => {
     expect(
-      newsOf(new FeedActivity(7), [
+      newsOf(new FeedActivity(7, -60_000), [
         [7, 0],
         [3, 50],
       ]),
