@@ -11,7 +11,7 @@ import { FeedActivity, NEWS_INTERVAL_MS } from './lookBackPace.ts';
 const STOP_MS = 10_000;
 /** One that waited and was killed ends within this time of being asked. */
 const LATE_EXIT_MS = 1_000;
-/** For how long a process waits for the next look-back. It holds some 60 MB meanwhile. */
+/** For how long a process waits for the next look-back. It holds some 130 MB meanwhile. */
 const KEPT_MS = 600_000;
 const ENTRY = fileURLToPath(new URL('./lookBackChild.js', import.meta.url));
 
