@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type LookBackJob, runLookBack } from '../../../src/composition/lookBackJob.ts';
+import { runLookBack } from '../../../src/composition/lookBackJob.ts';
+import { lookBackJob, storeEvents } from '../../support/lookBacks.ts';
 import { startNats, type TestServer } from '../../support/nats.ts';
 
 /** Enough for 1,200 groups, each with its rest. */
@@ -13,45 +14,15 @@ describe('a look-back that rests', () => {
 
   beforeAll(async () => {
     server = await startNats();
-    const client = await server.connect();
-    await (await client.jetstreamManager()).streams.add({ name: 'stored', subjects: ['stored.>'] });
-    for (let index = 0; index < EVENTS; index++) {
-      client.publish('stored.one', JSON.stringify({ id: `e${index}`, lead_id: 'l', event_type: 'view' }));
-    }
-    await client.flush();
+    await storeEvents(await server.connect(), EVENTS);
   });
   afterAll(() => server.stop());
-
-  const jobOf = (timeLimitMs: number): LookBackJob => ({
-    source: {
-      connection: { url: server.url, name: 'look-back' },
-      stream: 'stored',
-      eventsSubject: 'stored.>',
-    },
-    range: { ou: 'one', sinceMs: 0 },
-    setup: {
-      definition: {
-        ou: 'one',
-        id: 'simulated',
-        eventTypes: ['view'],
-        windowMicros: 60e6,
-        ordered: true,
-        active: true,
-        refire: { mode: 'every' },
-        maxFireDelayMicros: null,
-        effectiveFrom: 0,
-      },
-      holdings: [],
-      limits: { allowedLatenessMicros: 86_400e6, futureSkewMicros: 300e6, heldEventsMax: 4_096 },
-    },
-    timeLimitMs,
-  });
 
   it('reads all of it where time allows, and takes nothing while it rests', async () => {
     let resting = 0;
     let rests = 0;
     const { isComplete, outcome, restedMs } = await runLookBack(
-      jobOf(60_000),
+      lookBackJob(server.url),
       new AbortController().signal,
       async () => {
         expect(resting).toBe(0);
@@ -71,7 +42,7 @@ describe('a look-back that rests', () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const { isComplete, fraction, outcome, range } = await runLookBack(
-      jobOf(1_000),
+      lookBackJob(server.url, { timeLimitMs: 1_000 }),
       new AbortController().signal,
       async () => {
         collect();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LookBackJob } from '../../../src/composition/lookBackJob.ts';
 import { compiled } from '../../support/compiled.ts';
+import { lookBackJob, storeEvents } from '../../support/lookBacks.ts';
 import { startNats, type TestServer, waitFor } from '../../support/nats.ts';
 import { childrenOf } from '../../support/processes.ts';
 
@@ -14,35 +15,10 @@ describe('the process of look-backs', () => {
 
   beforeAll(async () => {
     server = await startNats();
-    const client = await server.connect();
-    await (await client.jetstreamManager()).streams.add({ name: 'stored', subjects: ['stored.>'] });
-    for (let index = 0; index < EVENTS; index++) {
-      client.publish('stored.one', JSON.stringify({ id: `e${index}`, lead_id: 'l', event_type: 'view' }));
-    }
-    await client.flush();
+    await storeEvents(await server.connect(), EVENTS);
   });
   afterAll(() => server.stop());
 
-  const jobOf = (stream: string, timeLimitMs = 60_000): LookBackJob => ({
-    source: { connection: { url: server.url, name: 'look-back' }, stream, eventsSubject: 'stored.>' },
-    range: { ou: 'one', sinceMs: 0 },
-    setup: {
-      definition: {
-        ou: 'one',
-        id: 'simulated',
-        eventTypes: ['view'],
-        windowMicros: 60e6,
-        ordered: true,
-        active: true,
-        refire: { mode: 'every' },
-        maxFireDelayMicros: null,
-        effectiveFrom: 0,
-      },
-      holdings: [],
-      limits: { allowedLatenessMicros: 86_400e6, futureSkewMicros: 300e6, heldEventsMax: 4_096 },
-    },
-    timeLimitMs,
-  });
   const pids = () =>
     childrenOf(process.pid).flatMap(({ pid, command }) => (command.includes('lookBackChild') ? [pid] : []));
   const run = (
@@ -54,24 +30,26 @@ describe('the process of look-backs', () => {
   it('is begun by the first look-back, makes the next one too, and ends when there is none for a while', async () => {
     const lookBacks = new LookBackProcess(1_000);
     expect(pids()).toEqual([]);
-    const first = await run(lookBacks, jobOf('stored'));
+    const first = await run(lookBacks, lookBackJob(server.url));
     const begun = pids();
-    const second = await run(lookBacks, jobOf('stored'));
+    const second = await run(lookBacks, lookBackJob(server.url));
     expect(begun).toHaveLength(1);
     expect(pids()).toEqual(begun);
     expect([first, second].map(({ outcome }) => outcome.fireCount)).toEqual([EVENTS, EVENTS]);
     await waitFor('it to end', async () => pids().length === 0);
-    expect((await run(lookBacks, jobOf('stored'))).outcome.fireCount).toBe(EVENTS);
+    expect((await run(lookBacks, lookBackJob(server.url))).outcome.fireCount).toBe(EVENTS);
     await waitFor('the other to end', async () => pids().length === 0);
   });
 
   it('is there for the next look-back after one that failed, and after one that was stopped', async () => {
     const lookBacks = new LookBackProcess(1_000);
-    await expect(run(lookBacks, jobOf('nowhere'))).rejects.toThrow('there is no stream nowhere');
+    await expect(run(lookBacks, lookBackJob(server.url, { stream: 'nowhere' }))).rejects.toThrow(
+      'there is no stream nowhere',
+    );
     const begun = pids();
-    const stopped = await run(lookBacks, jobOf('stored'), AbortSignal.abort());
+    const stopped = await run(lookBacks, lookBackJob(server.url), AbortSignal.abort());
     expect(stopped.isComplete).toBe(false);
-    const whole = await run(lookBacks, jobOf('stored'));
+    const whole = await run(lookBacks, lookBackJob(server.url));
     expect([whole.isComplete, whole.outcome.fireCount]).toEqual([true, EVENTS]);
     expect(pids()).toEqual(begun);
     await waitFor('it to end', async () => pids().length === 0);
@@ -79,19 +57,19 @@ describe('the process of look-backs', () => {
 
   it('is begun anew when it ended while nobody needed it', async () => {
     const lookBacks = new LookBackProcess(1_000);
-    await run(lookBacks, jobOf('stored'));
+    await run(lookBacks, lookBackJob(server.url));
     for (const pid of pids()) process.kill(pid, 'SIGKILL');
     await waitFor('it to end', async () => pids().length === 0);
-    expect((await run(lookBacks, jobOf('stored'))).outcome.fireCount).toBe(EVENTS);
+    expect((await run(lookBacks, lookBackJob(server.url))).outcome.fireCount).toBe(EVENTS);
     await waitFor('the other to end', async () => pids().length === 0);
   });
 
   it('is begun anew when it was killed, and nobody could know it yet', async () => {
     const lookBacks = new LookBackProcess(1_000);
-    await run(lookBacks, jobOf('stored'));
+    await run(lookBacks, lookBackJob(server.url));
     for (const pid of pids()) process.kill(pid, 'SIGKILL');
     // Within the same turn of the loop, in which no exit is heard of.
-    expect((await run(lookBacks, jobOf('stored'))).outcome.fireCount).toBe(EVENTS);
+    expect((await run(lookBacks, lookBackJob(server.url))).outcome.fireCount).toBe(EVENTS);
     await waitFor('the other to end', async () => pids().length === 0);
   });
 });

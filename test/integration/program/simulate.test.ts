@@ -334,6 +334,14 @@ describe('simulations and insight in the running program', () => {
     expect(program.log()).not.toContain(NATS_TOKEN);
   });
 
+  it('stops at once though the process of a look-back waits for the next, and leaves none behind', async () => {
+    await simulate({ lookback_days: 1 });
+    const [waiting] = lookBacks();
+    expect(await program.stop()).toBe(0);
+    await waitFor('it to end', async () => !existsSync(`/proc/${waiting!.pid}`));
+    program = await startProgram({ dataDir: dataDir.path, env: { NATS_URL: nats.url, NATS_TOKEN } });
+  });
+
   it('leaves no process of a look-back behind when it is killed during one', async () => {
     await endTheOneThatWaits();
     fetch(`${program.url}/sequences/${sequenceId}/simulate`, {
