@@ -20,7 +20,11 @@ export function redeliveryPort(config: Config, core: Core): RedeliveryPort {
     redeliver: async (ou, id) => {
       const found = deliveries.delivery(ou, id);
       if (found === undefined) return { ok: false, reason: 'not_found' };
-      if (outbox.isUnderWay(found.delivery)) return { ok: false, reason: 'under_way' };
+      if (outbox.isUnderWay(found.delivery)) {
+        // Perhaps its outcome is stored, and was read by the caller, before the outbox was told.
+        await deliveries.writersKnow();
+        if (outbox.isUnderWay(found.delivery)) return { ok: false, reason: 'under_way' };
+      }
       const result = await deliveries.redeliver(ou, id, Date.now());
       if (result.ok) outbox.changed(result.delivery);
       return result;

@@ -287,6 +287,11 @@ export class DeliveryStore {
     return { deliveries, after };
   }
 
+  /** Resolves when all that can be read now has been told to those who wrote it, which the library does later. */
+  async writersKnow(): Promise<void> {
+    await this.#environment.write(() => undefined);
+  }
+
   /** Keeps the deliveries from being picked until `clearUnflushed`; they are about to be committed. */
   markUnflushed(deliveries: readonly Delivery[]): void {
     for (const { id } of deliveries) this.#unflushed.add(id);
