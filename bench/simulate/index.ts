@@ -16,12 +16,14 @@ const TYPES = 50;
 const SEQUENCES = 100;
 const IDLE_LOOK_BACKS = 3;
 /** The speed of a machine changes within a minute, so stretches that are compared are short. */
-const TURNS = 6;
+const TURNS = 10;
 const TURN_SECONDS = 12;
 const SMALL_SCALE = 0.05;
 const SMALL_RUN = { idleLookBacks: 1, turns: 1, turnSeconds: 1 };
 const FEED_IDLE_MS = 2_000;
 const PROBE_PAUSE_MS = 10;
+/** A look-back is asked for at any moment within this time: at the moment of a probe, it would be in the way of each first one. */
+const PHASE_MS_MAX = 50;
 const LEADS_COUNTED = 1_000_000;
 /** Node's `fetch` waits for 300 s at most. */
 const TIME_LIMIT_SECONDS = 240;
@@ -127,11 +129,13 @@ async function measureLookBacks(
   events: number,
   { idleLookBacks, turns, turnSeconds }: typeof SMALL_RUN,
 ): Promise<Row[]> {
-  const besides = async (looking: Promise<LookBack>, histogram: RecordableHistogram): Promise<LookBack> => {
+  const beside = async (timeLimitSeconds: number, histogram: RecordableHistogram): Promise<LookBack> => {
     let isOver = false;
-    const ended = looking.finally(() => {
-      isOver = true;
-    });
+    const ended = sleep(Math.random() * PHASE_MS_MAX)
+      .then(() => lookBack(program, timeLimitSeconds))
+      .finally(() => {
+        isOver = true;
+      });
     // Where it fails, that is told once the probe under way is done.
     ended.catch(() => undefined);
     do await probe(histogram);
@@ -149,33 +153,31 @@ async function measureLookBacks(
     idle.push(await lookBack(program, TIME_LIMIT_SECONDS));
   }
   await probeFor(createHistogram());
-  const busy = await besides(lookBack(program, TIME_LIMIT_SECONDS), createHistogram());
-  const without = createHistogram();
-  const beside = createHistogram();
-  const again = createHistogram();
+  const busy = await beside(TIME_LIMIT_SECONDS, createHistogram());
+  const before = createHistogram();
+  const during = createHistogram();
+  const after = createHistogram();
   for (let turn = 0; turn < turns; turn++) {
-    await probeFor(without);
-    await besides(lookBack(program, turnSeconds), beside);
-    await probeFor(again);
+    await probeFor(before);
+    await beside(turnSeconds, during);
+    await probeFor(after);
   }
-  const [withoutRow, besideRow, againRow] = [without, beside, again].map(latencyOf) as [
-    Latency,
-    Latency,
-    Latency,
-  ];
+  const without = createHistogram();
+  for (const histogram of [before, after]) without.add(histogram);
+  const [beforeRow, duringRow, afterRow] = [latencyOf(before), latencyOf(during), latencyOf(after)];
   const [idleRow, busyRow] = [speedOf(idle, events), speedOf([busy], events)];
   return [
     { '': 'look-back, feed idle', ...idleRow },
     { '': 'look-back, feed busy', ...busyRow },
-    { '': 'feed busy, no look-back', ...withoutRow },
-    { '': 'feed busy, look-back', ...besideRow },
-    { '': 'feed busy, no look-back, again', ...againRow },
+    { '': 'feed busy, no look-back, before', ...beforeRow },
+    { '': 'feed busy, look-back', ...duringRow },
+    { '': 'feed busy, no look-back, after', ...afterRow },
     {
       '': 'ratio: busy / idle, with / without',
       seconds: ratio(busyRow.seconds, idleRow.seconds),
-      ...ratios(besideRow, withoutRow),
+      ...ratios(duringRow, latencyOf(without)),
     },
-    { '': 'ratio: without again / without', ...ratios(againRow, withoutRow) },
+    { '': 'ratio: without, after / before', ...ratios(afterRow, beforeRow) },
   ];
 }
 

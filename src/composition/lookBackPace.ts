@@ -9,7 +9,7 @@ const IDLE_VALID_MS = 1_000;
 /** A feed of at least an event in this time is busy throughout: each of its events finds the look-back at rest. */
 const HOLD_MS = 1_000;
 /** Of a processor, that a look-back takes beside a busy feed. */
-const SHARE = 1 / 5;
+const SHARE = 1 / 8;
 /** Bounds what one large step owes, so that a look-back goes on whatever the feed does. */
 const REST_MS_MAX = 100;
 
@@ -45,8 +45,8 @@ export class FeedActivity {
 }
 
 /**
- * How much a look-back rests: not at all beside an idle feed, and beside a busy one so much that its process takes a
- * fifth of a processor. A feed of which nothing is heard counts as busy: a program that does not come to say so has
+ * How much a look-back rests: not at all beside an idle feed, and beside a busy one so much that its process takes an
+ * eighth of a processor. A feed of which nothing is heard counts as busy: a program that does not come to say so has
  * much to do. Processor time instead of time, because messages are decoded as they arrive, also during a rest, and
  * because a process that has to wait for a processor needs no rest on top. Times in milliseconds.
  */

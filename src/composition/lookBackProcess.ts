@@ -123,8 +123,8 @@ export class LookBackProcess {
 
 function begin(): ChildProcess {
   const child = fork(ENTRY, [], {
-    // Helpers of the collector are as important to the system as the thread that the events wait for.
-    execArgv: ['--single-threaded-gc', '--expose-gc'],
+    // V8's helpers, which collect garbage and compile, would take the second processor of two from the events.
+    execArgv: ['--single-threaded'],
     serialization: 'advanced',
     // A session of its own: where the system weighs sessions against each other, this one is to be light as a whole.
     detached: true,

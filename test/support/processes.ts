@@ -36,3 +36,11 @@ export function threadsOf(pid: number): { readonly session: number; readonly nic
     return [];
   }
 }
+
+/** The processor time that each thread of a process has used, in milliseconds; its first thread comes first. */
+export function processorTimesOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const [nanoseconds] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ');
+    return Number(nanoseconds) / 1e6;
+  });
+}

@@ -14,11 +14,11 @@ describe('the simulation benchmark', () => {
     expect(lookBacks?.rows).toEqual([
       { '': 'look-back, feed idle', ...SPEED },
       { '': 'look-back, feed busy', ...SPEED },
-      { '': 'feed busy, no look-back', ...LATENCY },
+      { '': 'feed busy, no look-back, before', ...LATENCY },
       { '': 'feed busy, look-back', ...LATENCY },
-      { '': 'feed busy, no look-back, again', ...LATENCY },
+      { '': 'feed busy, no look-back, after', ...LATENCY },
       { '': 'ratio: busy / idle, with / without', seconds: A_NUMBER, ...MIDDLE },
-      { '': 'ratio: without again / without', ...MIDDLE },
+      { '': 'ratio: without, after / before', ...MIDDLE },
     ]);
     expect(census?.rows[0]).toMatchObject({ leads: 10_000, 'held events': expect.any(Number) });
   });

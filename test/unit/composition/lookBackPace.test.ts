@@ -84,28 +84,28 @@ describe('the pace of a look-back', () => {
     expect(run(1_000, 'idle')).toEqual({ nowMs: 3_000, asked: 1 });
   });
 
-  it('leaves four fifths of the time to a busy feed', () => {
-    expect(run(1_000, 'busy').nowMs).toBe(15_000);
+  it('leaves seven eighths of the time to a busy feed', () => {
+    expect(run(1_000, 'busy').nowMs).toBe(24_000);
   });
 
   it('takes a feed that nothing is heard of for a busy one, at the beginning and later', () => {
-    expect(run(100).nowMs).toBe(1_500);
+    expect(run(100).nowMs).toBe(2_400);
     const { pace, restMs } = begin();
     pace.hear('idle', 0);
     expect(restMs(3, 3)).toBe(0);
     expect(restMs(6, 999)).toBe(0);
     expect(restMs(9, 1_002)).toBe(0);
-    expect(restMs(12, 1_005)).toBe(12);
+    expect(restMs(12, 1_005)).toBe(21);
   });
 
   it('counts what is worked while it rests, and the time that it was kept from working', () => {
     const { restMs } = begin();
     restMs(0, 0);
-    expect(restMs(4, 4)).toBe(16);
-    // It rested 16 ms, in which it decoded for 1 ms, and then worked for 3.
-    expect(restMs(8, 23)).toBe(17);
-    // It asked for 17 ms of rest and was kept waiting for 50.
-    expect(restMs(10, 75)).toBe(0);
+    expect(restMs(4, 4)).toBe(28);
+    // It rested 28 ms, in which it decoded for 1 ms, and then worked for 3.
+    expect(restMs(8, 35)).toBe(29);
+    // It asked for 29 ms of rest and was kept waiting for 50.
+    expect(restMs(10, 87)).toBe(0);
   });
 
   it('owes nothing for what it did while the feed was idle, and saves nothing up', () => {
@@ -114,9 +114,9 @@ describe('the pace of a look-back', () => {
     expect(restMs(500, 500)).toBe(0);
     pace.hear('busy', 500);
     expect(restMs(502, 502)).toBe(0);
-    expect(restMs(504, 504)).toBe(8);
+    expect(restMs(504, 504)).toBe(14);
     expect(restMs(504, 10_000)).toBe(0);
-    expect(restMs(507, 10_003)).toBe(12);
+    expect(restMs(507, 10_003)).toBe(21);
   });
 
   it('never rests for long, however long one step took, and forgives the rest', () => {
