@@ -31,8 +31,8 @@ export interface FeedPlace {
 /**
  * Runs look-backs, one at a time, in a process of their own: decoding a million events makes much garbage, and threads
  * that collect it for another thread of this process would take the processors from the feed. The process stays for
- * the next one for a while, since beginning one, and its first second with code that is not compiled yet, is what
- * the feed feels most of a look-back. It ends with this process, whatever ends that.
+ * the next one for a while: beginning it holds this process up, and has it compile all its code anew. It ends with
+ * this process, whatever ends that.
  */
 export class LookBackProcess {
   readonly #keptMs: number;
