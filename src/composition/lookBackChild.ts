@@ -13,7 +13,7 @@ export type LookBackAnswer = { readonly result: LookBackResult } | { readonly fa
  * or to stop early; when the one that asks is gone, nobody waits for an answer.
  */
 let abort = new AbortController();
-const pace = new Pace(usedMs);
+let pace = new Pace(usedMs);
 process.once('disconnect', () => process.exit());
 // A supervisor may signal all processes at once; the one that asks says what is to be done.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
@@ -24,6 +24,8 @@ process.on('message', (message: LookBackJob | LookBackOrder) => {
     pace.hear(message, performance.now());
   } else {
     abort = new AbortController();
+    // What was said of the feed during another look-back does not count.
+    pace = new Pace(usedMs);
     void run(message, abort.signal);
   }
 });

@@ -78,6 +78,21 @@ describe('the process of look-backs', () => {
     await waitFor('the other to end', async () => pids().length === 0);
   });
 
+  it('rests beside a feed that is busy by then, also right behind a look-back beside an idle one', async () => {
+    const lookBacks = new LookBackProcess(1_000);
+    const never = new AbortController().signal;
+    let position = 0;
+    const idle = await lookBacks.run(lookBackJob(server.url), () => ({ position, sinceMs: 10_000 }), never);
+    const busy = await lookBacks.run(
+      lookBackJob(server.url),
+      () => ({ position: ++position, sinceMs: 0 }),
+      never,
+    );
+    expect(idle.restedMs).toBe(0);
+    expect(busy.restedMs).toBeGreaterThan(0);
+    await waitFor('it to end', async () => pids().length === 0);
+  });
+
   it('compiles and collects its garbage on the thread that does the work', async () => {
     const lookBacks = new LookBackProcess(1_000);
     await run(lookBacks, lookBackJob(server.url));
