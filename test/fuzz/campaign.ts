@@ -50,7 +50,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     try {
       return await attack(program, options);
     } finally {
-      await program.kill();
+      // Killed, it would leave its NATS server behind.
+      await program.stop();
     }
   } finally {
     dataDir.remove();
