@@ -22,25 +22,26 @@ export function childrenOf(parent: number): LivingProcess[] {
     });
 }
 
-/** The session and the priority of each thread of a process; none where it has ended. */
-export function threadsOf(pid: number): { readonly session: number; readonly nice: number }[] {
+/** A thread of a process. */
+export interface LivingThread {
+  readonly session: number;
+  readonly nice: number;
+  /** Processor time that it has used. */
+  readonly usedMs: number;
+}
+
+/** The threads of a process, its first one first; none where it has ended. */
+export function threadsOf(pid: number): LivingThread[] {
   try {
-    const threads = readdirSync(`/proc/${pid}/task`);
-    return threads.map((thread) => {
-      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+    return readdirSync(`/proc/${pid}/task`).map((thread) => {
+      const read = (file: string) => readFileSync(`/proc/${pid}/task/${thread}/${file}`, 'utf8');
+      const stat = read('stat');
       // The name of the thread, in brackets, may hold spaces.
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return { session: Number(fields[3]), nice: Number(fields[16]) };
+      const [nanoseconds] = read('schedstat').split(' ');
+      return { session: Number(fields[3]), nice: Number(fields[16]), usedMs: Number(nanoseconds) / 1e6 };
     });
   } catch {
     return [];
   }
-}
-
-/** The processor time that each thread of a process has used, in milliseconds; its first thread comes first. */
-export function processorTimesOf(pid: number): number[] {
-  return readdirSync(`/proc/${pid}/task`).map((thread) => {
-    const [nanoseconds] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ');
-    return Number(nanoseconds) / 1e6;
-  });
 }
